@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, cast
@@ -27,11 +28,13 @@ from vlmbench.runs.restore_state import preserved
 from vlmbench.scoring.suites import suite_file
 from vlmbench.scoring.suites.suite_file import SuiteFile
 
+from .gating import GateOptions, opened
 from .result import Result
 
 if TYPE_CHECKING:
     from vlmbench.base.model import Model
     from vlmbench.base.task import Task
+    from vlmbench.compare.early.early_gate import EarlyGate
 
 
 class VariantOptions(TypedDict, total=False):
@@ -44,6 +47,10 @@ class VariantOptions(TypedDict, total=False):
     system: str
     shots: int | str
     samples: int
+
+
+class Keywords(VariantOptions, GateOptions, total=False):
+    """Of `evaluate`, besides those that it names."""
 
 
 def variant_of(options: VariantOptions) -> Variant:
@@ -88,25 +95,32 @@ def evaluate(
     worker_timeout: float | None = None,
     plugins: str | Path | Sequence[str | Path] | None = None,
     interval: float | None = None,
-    **variant: Unpack[VariantOptions],
+    gate: str | Path | Result | None = None,
+    **more: Unpack[Keywords],
 ) -> Result:
     """Put benchmarks' questions to a model and score the answers, as `vlmbench run` does.
 
     `model`: what --model takes; an adapter (base.model.Model); a function (images, question) -> text; or a transformers
     model, with its `processor`. `tasks`: what --tasks takes, or tasks (base.task.Task), or a list of both. `suite`: a
     suite file, which may name the model and the tasks. `output`: the run's folder, from which the same call resumes
-    after an interruption; without it, a temporary folder that lasts as long as the result. The other keywords are
-    options of `vlmbench run`. A model object, its processor and the random number generators come back as they were.
+    after an interruption; without it, a temporary folder that lasts as long as the result. `gate`: an earlier run or
+    baseline that it is held against while it asks; it ends as soon as every verdict is certain, and `result.gate` has
+    the outcome, which raises nothing. The other keywords are options of `vlmbench run`. A model object, its processor
+    and the random number generators come back as they were.
     Raises UsageError for options that do not fit, DataError, ModelError and StoreError as the command does.
     """
     given = dict(locals())
-    _refuse_unknown(given.pop("variant"))
-    given |= variant
+    _refuse_unknown(given.pop("more"))
+    given |= {name: value for name, value in more.items() if name in VariantOptions.__annotations__}
+    del given["gate"]
     if isinstance(suite, str | Path):
         given = _with_suite_file(given)
     if given["model"] is None:
         raise UsageError("which model?", hint="give a name or an object; vlmbench.base.registry.models has the names")
-    return _evaluate(_options(given), given["model"], processor, tasks)
+    rules: dict[str, Any] = {name: value for name, value in more.items() if name in GateOptions.__annotations__}
+    options, baseline = _options(given), gate.folder if isinstance(gate, Result) else gate
+    watch = partial(opened, baseline, cast("GateOptions", rules), options.seed, options.perturb)
+    return _evaluate(options, given["model"], processor, tasks, watch)
 
 
 def _with_suite_file(given: dict[str, Any]) -> dict[str, Any]:
@@ -146,8 +160,10 @@ def _options(given: Mapping[str, Any]) -> RunOptions:
     )
 
 
-def _evaluate(options: RunOptions, model: Any, processor: Any, tasks: Any) -> Result:
-    """Evaluate with the model and task objects registered while it lasts."""
+def _evaluate(
+    options: RunOptions, model: Any, processor: Any, tasks: Any, open_gate: Callable[[], EarlyGate | None]
+) -> Result:
+    """Evaluate with the model and task objects registered while it lasts: reading a baseline needs its tasks."""
     load_configured(options.plugins)
     if not isinstance(model, str) and options.workers.wanted:
         hint = "leave workers and ray out, or name the model: a worker loads its own"
@@ -160,7 +176,11 @@ def _evaluate(options: RunOptions, model: Any, processor: Any, tasks: Any) -> Re
             name = _register(registered, adapter(model, processor))
             options = replace(options, model=replace(options.model, spec=name))
         names = ",".join(_task_names(registered, tasks))
-        outcome = evaluation.evaluate(replace(options, tasks=names, output=temporary or options.output)).unperturbed
+        gate = open_gate()
+        asked = replace(options, tasks=names, output=temporary or options.output)
+        outcome = evaluation.evaluate(asked, gate).unperturbed
+        if gate is not None:
+            gate.keep(outcome.folder)
         undo.pop_all()
     result = Result(outcome.folder, outcome.scores)
     if temporary is not None:
@@ -172,7 +192,7 @@ def _refuse_unknown(names: Mapping[str, Any]) -> None:
     """Raise UnknownNameError, with near names, for a keyword that `evaluate` does not have."""
     refuse_old_names(names)
     known = [parameter.name for parameter in signature(evaluate).parameters.values()]
-    own = VariantOptions.__annotations__
+    own = {**VariantOptions.__annotations__, **GateOptions.__annotations__}
     if unknown := [name for name in names if name not in own]:
         raise UnknownNameError("option of vlmbench.evaluate", unknown[0], [*known[:-1], *own])
 

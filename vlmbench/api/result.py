@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vlmbench.base import registry
 from vlmbench.base.errors import StoreError
 
+from .gating import GateResult
 from .samples import Samples
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class Result:
             return read_finished(self.folder)[0]
         except StoreError:  # the folder is gone: the numbers are still here
             return {}
+
+    @cached_property
+    def gate(self) -> GateResult | None:
+        """What a gate made of it, with the share of each task that was asked; None where there was none."""
+        return GateResult.of(self.folder, self.summary)
 
     @property
     def coverage(self) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import vlmbench
-from vlmbench.api import VariantOptions
+from vlmbench.api import GateOptions, VariantOptions
 from vlmbench.base.errors import UsageError
 from vlmbench.base.renamed_options import RENAMED, as_flag
 from vlmbench.cli import main as cli
@@ -23,9 +23,8 @@ from vlmbench.runs.options import ModelOptions, RunOptions
 from vlmbench.runs.storage.earlier_names import canonical, update
 
 ROOT = Path(__file__).resolve().parents[3]
-GATE = {"gate", "anchor", "alpha", "power", "metric", "max_drop", "max_total_drop", "min_detectable_drop", "max_status"}
-ONLY_COMMAND = {"help", "json", "junit", "markdown", "min_coverage"} | GATE
-ONLY_PYTHON = {"processor", "variant"}
+ONLY_COMMAND = {"help", "json", "junit", "markdown"}
+ONLY_PYTHON = {"processor", "more"}
 OTHER_ROOMS = ("compare", "perturbations", "chat", "scoring.judge", "scoring.api_judge", "scoring.local_judge",
                "scoring.verdicts", "scoring.conversations", "runs.workers", "runs.verification")  # fmt: skip
 PLAIN = f"""
@@ -45,7 +44,8 @@ def test_a_plain_run_imports_no_code_of_comparisons_perturbations_or_judges(tmp_
 
 
 def test_the_command_and_python_have_the_same_options() -> None:
-    keywords = set(inspect.signature(vlmbench.evaluate).parameters) - ONLY_PYTHON | set(VariantOptions.__annotations__)
+    keywords = set(inspect.signature(vlmbench.evaluate).parameters) - ONLY_PYTHON
+    keywords |= {*VariantOptions.__annotations__, *GateOptions.__annotations__}
     assert keywords == {action.dest for action in cli.parser("run")._actions} - ONLY_COMMAND
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from vlmbench.stats.metrics import RATE, Metric, auroc, mean, ratio
+from vlmbench.stats.metrics import RATE, TARGET, Metric, auroc, mean, ratio, upward
 from vlmbench.stats.noninferiority import Margins, Outcome
 from vlmbench.stats.sequential import betting, looks
 from vlmbench.stats.sequential.boundary import FEWEST, Boundary
@@ -116,6 +116,28 @@ def test_equal_answers_of_many_questions_on_few_images_do_not_hold() -> None:
     for images, holds in ((148, False), (149, True)):
         right = np.ones((images, 100), dtype=bool)
         assert look(right, right, total=1000).held(MARGINS, 100.0) is holds
+
+
+def test_a_target_is_left_though_the_questions_so_far_lie_on_its_other_side() -> None:
+    """By 2.5 points more answers are yes than targets; so far the run was below, and seems to come nearer."""
+    names = [str(at) for at in range(2000)]
+    said = np.arange(2000) % 2 == 0
+    target = said.copy()
+    target[1::40] = True  # by chance, more targets are yes so far
+    more = said.copy()
+    more[3::40] = True
+    pair = [
+        Metric("yes_ratio", np.stack([answers.astype(float), np.ones(2000)], axis=1), names, ratio(), limits=RATE,
+               better=TARGET, target=100 * float(target.mean()))
+        for answers in (said, more)
+    ]  # fmt: skip
+    near = looks.look(upward(pair[0]), upward(pair[1]), 50, MARGINS, Boundary(9000))
+    assert near.lower is not None and near.lower > -MARGINS.allowed
+    for above, held in ((0.0, False), (-2.5, True)):
+        found = looks.near_target(pair[0], pair[1], above, 50, MARGINS, Boundary(9000))
+        assert found.value == pytest.approx(abs(above) - abs(above + 2.5))
+        assert found.held(MARGINS, 100.0) is held
+        assert found.fell(found.p, MARGINS) is not held
 
 
 def test_what_cannot_be_looked_at_says_why() -> None:

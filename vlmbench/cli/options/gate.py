@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CODES: Mapping[str, int] = {"pass": exit_codes.OK, "fail": exit_codes.BAD_RESULT, "unknown": exit_codes.INCONCLUSIVE}
 DEFAULTS: Mapping[str, Any] = {
     "max_drop": "1%", "min_detectable_drop": "", "alpha": 0.05, "power": 0.8, "metric": "headline", "max_status": "",
-    "junit": None, "markdown": None, "anchor": None, "max_total_drop": "",
+    "junit": None, "markdown": None, "anchor": None, "max_total_drop": "", "must_hold": "",
 }  # fmt: skip
 """By the option's name in the parsed arguments. The parser leaves them out, so that `run` can tell what was given."""
 
@@ -64,6 +64,11 @@ def add_arguments(group: Group) -> None:
         metavar="NAME,...",
         help="tested metrics: the headline (default) or all, and parts besides; or names that every task has, alone",
     )
+    add(
+        "--must-hold",
+        metavar="NAME,...",
+        help="metrics, bars or breakdowns that must be shown not to have fallen: `adversarial,pope:yes_ratio`",
+    )
     add("--max-status", metavar="STATUS=N,...", help="maximum number per status: `error=0,truncated=1%%`")
     add("--junit", type=Path, metavar="FILE", help="write JUnit XML: one test case per task")
     add(
@@ -89,6 +94,7 @@ def with_defaults(args: argparse.Namespace) -> argparse.Namespace:
 
 def rules(args: argparse.Namespace) -> GateRules:
     """What the gate asks for. Raises UsageError."""
+    from vlmbench.compare.gates.parts import read_names
     from vlmbench.compare.gates.rules import GateRules, read_amounts, read_limits
 
     args = with_defaults(args)
@@ -101,6 +107,7 @@ def rules(args: argparse.Namespace) -> GateRules:
         args.min_coverage,
         read_limits(args.max_status),
         read_amounts(args.max_total_drop, "--max-total-drop"),
+        read_names(args.must_hold),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from vlmbench.base.process import terminal
@@ -25,12 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a run's folder, or a file of `vlmbench baseline`",
     )
     gate_options.add_arguments(parser)
-    add(
-        "--must-hold",
-        default="",
-        metavar="NAME,...",
-        help="metrics, bars or breakdowns that must be shown not to have fallen: `adversarial,pope:yes_ratio`",
-    )
     add("--min-coverage", type=float, default=1.0, metavar="SHARE", help="samples that must have a score (default 1.0)")
     add("--tasks", default="", metavar="NAME,...", help="only these; as the runs name them, or bare names")
     add(
@@ -47,10 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check, write the files asked for, show the table."""
     from vlmbench.base.registry import load_object
-    from vlmbench.compare.gates import gate, parts
+    from vlmbench.compare.gates import gate
     from vlmbench.runs.storage.run_files import to_json
 
-    rules = replace(gate_options.rules(args), must_hold=parts.read_names(args.must_hold))
+    rules = gate_options.rules(args)
     tasks = [name.strip() for name in args.tasks.split(",") if name.strip()]
     report = gate.check(
         args.run, args.baseline, rules, anchor=args.anchor, tasks=tasks, force=args.force, seed=args.seed

@@ -153,21 +153,17 @@ def _gate(args: argparse.Namespace) -> EarlyGate | None:
         if given := gate_options.named(args):
             raise UsageError(f"{', '.join(given)}: for a gate alone", hint="name the baseline: --gate RUN|FILE")
         return None
-    if args.perturb:
-        problem = "--gate checks the questions as they are, --perturb asks them otherwise"
-        raise UsageError(problem, hint="run once with --gate, then again without it and with --perturb")
-    from vlmbench.compare.early.early_gate import EarlyGate
+    from vlmbench.compare.early.early_gate import EarlyGate, refuse_perturbed
 
+    refuse_perturbed(args.perturb)
     return EarlyGate(args.gate, gate_options.rules(args), args.seed, args.anchor)
 
 
 def _report_gate(args: argparse.Namespace, gate: EarlyGate, outcome: Outcome) -> int:
     """The gate's report of the finished run, its files and its exit code."""
     from vlmbench.base.registry import load_object
-    from vlmbench.compare.gates.gate import keep
 
-    report = gate.report(remote_store.fetch_run(str(outcome.folder)))
-    keep(report)
+    report = gate.keep(outcome.folder)
     gate_options.write(args, report)
     if not args.json:
         print(f"\n{load_object('vlmbench.reports.text.gate:text')(report)}")

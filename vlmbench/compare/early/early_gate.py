@@ -13,16 +13,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vlmbench.base.errors import UsageError
 from vlmbench.base.process import terminal
 from vlmbench.compare import anchors, compare, losses
+from vlmbench.compare.differences import turned_items
 from vlmbench.compare.early import fitting
 from vlmbench.compare.early.course import Course, course
 from vlmbench.compare.gates import parts, planned
-from vlmbench.compare.gates.gate import WHOLE, Report, check
+from vlmbench.compare.gates.gate import WHOLE, Report, check, keep
 from vlmbench.compare.gates.rules import PLAIN, GateRules, Scale, names_known, sensible
+from vlmbench.runs.storage import remote_store
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
 from vlmbench.stats import paired
-from vlmbench.stats.metrics import upward
+from vlmbench.stats.metrics import TARGET, upward
 from vlmbench.stats.noninferiority import Margins, Outcome
 from vlmbench.stats.sequential import looks
 from vlmbench.stats.sequential.boundary import Boundary
@@ -30,6 +33,7 @@ from vlmbench.stats.sequential.looks import EarlyDecision, Look
 
 if TYPE_CHECKING:
     from vlmbench.base.samples import Record
+    from vlmbench.compare.gates.planned import Test
     from vlmbench.runs.execution.planning import Plan, PlannedRequest
     from vlmbench.stats.metrics import Metric
 
@@ -61,7 +65,6 @@ class Watched:
 
     after: StoredTask
     course: Course
-    boundary: Boundary
     sides: Sequence[Side]
     items: list[Item] = field(default_factory=list)
     """The answers so far."""
@@ -92,6 +95,9 @@ class EarlyGate:
         self._spans: dict[Name, float] = {}
         self._scales: dict[Name, Scale] = {}
         """What the allowed drop of each test is counted in."""
+        self._boundaries: dict[Name, Boundary] = {}
+        self._above: dict[Name, float] = {}
+        """Of a metric that should be near a target: how far the earlier run is above it."""
         self._looking: list[str] = []
 
     # ------------------------------------------------------------------------------------------------- before the run
@@ -101,16 +107,15 @@ class EarlyGate:
         run = fitting.planned(plan, manifest)
         own = replace(self.baseline, tasks=fitting.pairs(self.baseline, run))
         compared = self._compared(own, own)
-        found = planned.tests(compared, self.rules.metric, FEW_RESAMPLES)
-        called = {task.key: parts.all_names(parts.paired_metrics(task)) for task in compared.tasks}
-        names_known(self.rules, [test.task.key for test in found], called)
+        found = self._tests(compared)
         against = [(own, "", found)]
         for one in anchors.against(compared, self.anchor, (), force=False):
             tests = planned.tests(self._compared(one, own), self.rules.metric, FEW_RESAMPLES)
             against.append((one, anchors.words(one), tests))
         sides: dict[str, list[Side]] = {key: [] for key in own.tasks}
         for one, since, tests in against:
-            self._scales |= {(test.task.key, test.metric.name, since): test.scale for test in tests}
+            for test in tests:
+                self._known((test.task.key, test.metric.name, since), test)
             for key, before in one.tasks.items():
                 sides[key].append(Side(before, [(key, t.metric.name, since) for t in tests if t.task.key == key]))
         self._best = {name: 1.0 for mine in sides.values() for side in mine for name in side.tests}
@@ -118,13 +123,31 @@ class EarlyGate:
         for key, before in own.tasks.items():
             items = [item for item in plan.requests if item.task == key]
             way = course(items, self.seed)
-            self._watched[key] = Watched(run.tasks[key], way, Boundary(len(way.groups)), sides[key])
+            self._watched[key] = Watched(run.tasks[key], way, sides[key])
             self._margins((key, "", ""))
             if why := averaged.get(key) or fitting.unable(before, [test for test in found if test.task.key == key]):
                 terminal.note(f"{key}: asked in full: {why}")
                 self.in_full[key] = why
                 self._last += items
                 del self._watched[key]
+
+    def _tests(self, compared: compare.Comparison) -> list[Test]:
+        """What the ordinary gate tests, but for parts that need not hold."""
+        asked = planned.tests(compared, self.rules.metric, FEW_RESAMPLES)
+        metrics = {task.key: parts.paired_metrics(task) for task in compared.tasks}
+        called = {key: parts.all_names(found) for key, found in metrics.items()}
+        names_known(self.rules, [test.task.key for test in asked], called)
+        holding = parts.held(self.rules.must_hold, metrics)
+        return [*asked, *planned.part_tests(compared, asked, metrics, holding, FEW_RESAMPLES, all_parts=False)]
+
+    def _known(self, name: Name, test: Test) -> None:
+        """Keep what the looks at a test need to know of the earlier run."""
+        assert test.metric.metrics is not None, "it was compared here"
+        before = test.metric.metrics[0]
+        self._scales[name] = test.scale
+        self._boundaries[name] = Boundary(len(set(before.clusters)))
+        if before.direction == TARGET and before.target is not None:
+            self._above[name] = before.value() - before.target
 
     def _compared(self, before: StoredRun, after: StoredRun) -> compare.Comparison:
         return compare.compare(
@@ -164,17 +187,23 @@ class EarlyGate:
 
     def _look(self, name: Name, before: Mapping[str, Metric], after: Mapping[str, Metric], turned: int) -> Look | None:
         """One test; where its metric has become undefined, of the accuracy in its stead, which can fail it only."""
-        key, metric, _ = name
+        metric = name[1]
         if metric not in before or metric not in after:
             return None
-        pair = [upward(side[metric]) for side in (before, after)]
+        plain = [side[metric] for side in (before, after)]
+        pair = [upward(one) for one in plain]
         undefined = [math.isnan(one.value()) for one in pair]
-        margins, boundary = self._margins(name), self._watched[key].boundary
+        margins, boundary = self._margins(name), self._boundaries[name]
+        if self._scales[name].names:  # a part, whose own answers count alone
+            turned = turned_items(*plain)
         if undefined == [False, True] and all(planned.GUARD in side for side in (before, after)):
             guards = [side[planned.GUARD] for side in (before, after)]
             return replace(looks.look(guards[0], guards[1], turned, margins, boundary), lower=None)
         if any(undefined):
             return None
+        if name in self._above:
+            self._spans[name] = plain[1].span
+            return looks.near_target(plain[0], plain[1], self._above[name], turned, margins, boundary)
         self._spans[name] = pair[1].span
         return looks.look(pair[0], pair[1], turned, margins, boundary)
 
@@ -208,6 +237,12 @@ class EarlyGate:
         rules = replace(self.rules, alpha=self.rules.alpha * (1 - looks.FELL_SHARE))
         return check(folder, own, rules, anchor=self.anchor, seed=self.seed, early=self.decided)
 
+    def keep(self, folder: Path) -> Report:
+        """The report of the finished run, which its folder keeps too. `folder` may be a URL."""
+        report = self.report(remote_store.fetch_run(str(folder)))
+        keep(report)
+        return report
+
     def facts(self) -> dict[str, Any]:
         """How far each task was asked, and why not less."""
         asked = {
@@ -216,6 +251,13 @@ class EarlyGate:
         }
         full = {key: {"decided": False, "in_full": why} for key, why in self.in_full.items()}
         return {"baseline": self.baseline.path.name, "model": self.baseline.name, "tasks": {**asked, **full}}
+
+
+def refuse_perturbed(perturb: str) -> None:
+    """Raise UsageError for a run that is asked otherwise too."""
+    if perturb:
+        problem = "--gate checks the questions as they are, --perturb asks them otherwise"
+        raise UsageError(problem, hint="run once with --gate, then again without it and with --perturb")
 
 
 def _item(record: Record) -> Item:

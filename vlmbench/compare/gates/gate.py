@@ -17,6 +17,7 @@ from vlmbench.base.errors import StoreError, UsageError
 from vlmbench.base.files import write_atomically
 from vlmbench.base.registry import load_object
 from vlmbench.base.renamed_options import refuse_old_names
+from vlmbench.base.samples import Status
 from vlmbench.compare import anchors, compare, run_differences
 from vlmbench.compare.compare import Comparison, TaskComparison
 from vlmbench.compare.gates import parts
@@ -26,7 +27,7 @@ from vlmbench.compare.gates.rules import Floor, GateRules, floors, given_amounts
 from vlmbench.compare.gates.verdict import Verdict
 from vlmbench.compare.suites import SuiteComparison, compared_suites
 from vlmbench.runs.storage.layout import CHECK
-from vlmbench.runs.storage.reload import StoredRun
+from vlmbench.runs.storage.reload import StoredRun, StoredTask
 from vlmbench.runs.storage.run_files import read_check, to_json
 from vlmbench.stats import noninferiority
 from vlmbench.stats.noninferiority import Decision, Margins, Outcome, decide, one_sided
@@ -140,8 +141,8 @@ def check(
 ) -> Report:
     """Hold a run against a baseline: a run's folder or a baseline file; and against its anchors, or those of `anchor`.
 
-    `early`: what was decided while the run went on (compare/early/), by task key, metric and anchor's name. The parts
-    of such a task are not tested: its run ended when the headline was decided.
+    `early`: what was decided while the run went on (compare/early/), by task key, metric and anchor's name. Of a task
+    that was not asked in full, parts that need not hold are not tested: it ended when the others were decided.
 
     Raises UsageError and StoreError as `comparison.compare` does, and UsageError for rules that contradict themselves.
     """
@@ -162,9 +163,9 @@ def check(
     _suites_there(left_out, tasks)
     compared = replace(compared, left_out=[*compared.left_out, *left_out])
     every = [Tested(compared, test) for test in planned]
-    stopped = {key for key, _, _ in early}
-    parts_ = [test for test in _parts(compared, rules, planned, left_out, settings) if test.task.key not in stopped]
-    every += [Tested(compared, test) for test in parts_]
+    stopped = {task.key for task in compared.tasks if early and _stopped(compared.after.tasks[task.key])}
+    found_parts = _parts(compared, rules, planned, left_out, settings)
+    every += [Tested(compared, one) for one in found_parts if one.kind is not Kind.PART or one.task.key not in stopped]
     earlier = anchors.against(compared, anchor, tasks, force)
     for one in earlier:
         found = compare.compare(
@@ -177,6 +178,10 @@ def check(
     broken = [floor for task in stored for floor in floors(task, rules, early=bool(early))]
     kinds = [[one for one in verdicts if (one.kind is Kind.PART) is part] for part in (False, True)]
     return Report(compared, rules, kinds[0], broken, averages, earlier, kinds[1])
+
+
+def _stopped(task: StoredTask) -> bool:
+    return any(item.score.status is Status.NOT_ASKED for item in task.items)
 
 
 @dataclass(frozen=True)

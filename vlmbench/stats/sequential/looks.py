@@ -15,17 +15,20 @@ Two ways, chosen by what is measured:
                                        have been seen: the rule of three, for the drop that must not slip through;
                                        `fell` by fewer than MANY images needs betting on the images too
 
+A metric that should be near a target (POPE's yes_ratio) is looked at in both directions: `near_target`.
+
 Not for metrics of the items' order, or without limits, or sums over categories: `unable` says why.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vlmbench.stats import influence, intervals
 from vlmbench.stats.intervals import Estimate
+from vlmbench.stats.metrics import LESS, MORE, upward
 from vlmbench.stats.noninferiority import Decision, Margins, Outcome, one_sided, spread_of
 from vlmbench.stats.paired import Paired
 from vlmbench.stats.sequential import betting
@@ -113,6 +116,28 @@ def look(before: Metric, after: Metric, flips: int, margins: Margins, boundary: 
     if singles is not None:
         return _exact(*singles, margins)
     return _normal(before, after, flips, margins, boundary)
+
+
+def near_target(before: Metric, after: Metric, above: float, flips: int, margins: Margins, boundary: Boundary) -> Look:
+    """`look` at a metric that should be near its target, in its own direction.
+
+    `above`: how far the earlier run is above the target over all questions, below 0 under it. Which side it is on
+    must be known: a part of the questions lies on either side by chance, and a change towards the target there may be
+    one away from it on the whole. With that the distance may have grown by A just where the metric itself rose or fell
+    by no more than it may. Bonferroni over the two directions, of which the worse counts.
+    """
+    ways = []
+    for better, start in ((MORE, above), (LESS, -above)):
+        room = replace(margins, allowed=margins.allowed + start + abs(above))
+        pair = [upward(replace(metric, better=better, target=None)) for metric in (before, after)]
+        ways.append((look(pair[0], pair[1], flips, room, boundary), room.allowed))
+    (first, _), _ = ways
+    if any(way.lower is None for way, _ in ways):
+        return replace(first, p=1.0, lower=None, upper=None)
+    slack = min(way.lower + room for way, room in ways if way.lower is not None)
+    p = min(1.0, len(ways) * min(way.p for way, _ in ways))
+    value = abs(above) - abs(above + first.value)
+    return replace(first, value=value, p=p, lower=slack - margins.allowed, upper=None)
 
 
 def changes(before: Metric, after: Metric) -> tuple[Floats, float] | None:
