@@ -39,7 +39,7 @@ TEXT = """# Perturbed inputs: does the score need the image, and how robust is i
 
 {printed}
 
-```
+```bash
 vlmbench run --model tinyllava --tasks pope,gqa --perturb blind,shuffle-image,noise:2,option-order
 ```
 
@@ -96,7 +96,7 @@ would remove them. `jpeg` is not scaled, so it is milder on large images.
 
 ## Output
 
-```
+```text
 RUN/                         the unperturbed run, as without --perturb: its answers are reused
 RUN/perturbations/noise-2/   an ordinary run's folder for each perturbation
 RUN/perturbations.json       every difference
@@ -130,7 +130,7 @@ On the embedded samples (which show that everything works, and are not comparabl
 {models}
 """
 
-MODEL = """```
+MODEL = """```bash
 {command}
 ```
 

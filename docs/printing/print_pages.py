@@ -39,7 +39,7 @@ def option_rows(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 def commands() -> str:
     """docs/evaluate/commands.md: every verb with its options."""
-    lines = ["# Commands", "", PRINTED, "", "```", cli.overview(), "```", *COMPLETION]
+    lines = ["# Commands", "", PRINTED, "", "```console", "$ vlmbench --help", cli.overview(), "```", *COMPLETION]
     for verb, text in cli.VERBS.items():
         lines += ["", f"## vlmbench {verb}", "", f"{text[0].upper()}{text[1:]}.", ""]
         lines += ["| argument | what it does |", "|---|---|", *option_rows(cli.parser(verb))]
@@ -47,14 +47,19 @@ def commands() -> str:
 
 
 COMPLETION = """
-The Tab key completes verbs, options, and the names of tasks, splits, protocols, models and recipes. Add one of these
-lines to your shell's start-up file:
+<!-- test:
+eval "$(vlmbench completion bash)"
+vlmbench completion zsh
+vlmbench completion fish
+-->
+The Tab key completes verbs, options, and the names of tasks, splits, protocols, models and recipes, with a line in your
+shell's start-up file:
 
-```bash
-eval "$(vlmbench completion bash)"        # ~/.bashrc
-eval "$(vlmbench completion zsh)"         # ~/.zshrc, below compinit
-vlmbench completion fish | source         # ~/.config/fish/config.fish
-```
+| shell | line | file |
+|---|---|---|
+| bash | `eval "$(vlmbench completion bash)"` | `~/.bashrc` |
+| zsh | `eval "$(vlmbench completion zsh)"` | `~/.zshrc`, below `compinit` |
+| fish | `vlmbench completion fish \\| source` | `~/.config/fish/config.fish` |
 """.rstrip().splitlines()
 
 

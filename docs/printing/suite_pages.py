@@ -119,7 +119,8 @@ def page(printed: str) -> str:
     heads = ("suite", "members", "average", "source of the list")
     rows = table(heads, (_row(suite) for suite in registry.suites.builtin.values()))
     below = BELOW.replace("{keys}", "\n".join(table(("key", "what"), KEYS)))
-    return "\n".join(["# Suites", "", printed, "", ABOVE, "", *rows, "", below]) + "\n"
+    test = "<!-- tested by tests/house/pages/test_suites_page.py -->"
+    return "\n".join(["# Suites", "", printed, test, "", ABOVE, "", *rows, "", below]) + "\n"
 
 
 def _row(suite: Suite) -> list[str]:

@@ -30,7 +30,9 @@ trained once; the seeds vary what the papers train: connector, adapters, norms, 
 {parts}"""
 PART = """## {title}
 
-    vlmbench train {name} --seeds 3 --output FOLDER
+```bash
+vlmbench train {name} --seeds 3 --output FOLDER
+```
 
 {table}
 ![Mean and range over seeds, by variant](../images/{name}.png)

@@ -62,5 +62,6 @@ def test_a_drawn_set_of_pope_and_a_gate_that_finds_a_blind_model(tmp_path: Path)
 
 
 def test_each_example_is_tested() -> None:
-    told = "".join((Path(__file__).parent / name).read_text("utf-8") for name in ("test_examples.py", "test_readme.py"))
+    readme = Path(__file__).parent / "pages" / "test_readme.py"
+    told = Path(__file__).read_text("utf-8") + readme.read_text("utf-8")
     assert not [path.name for path in (ROOT / "examples").glob("*.py") if f'"{path.name}"' not in told]

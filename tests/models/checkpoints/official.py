@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -228,3 +229,7 @@ def make(folder: Path, kind: str, *, seed: int = 0, **model: Any) -> Official:
     }
     torch.save(whole, files.pth)
     return files
+
+
+if __name__ == "__main__":  # python -m tests.models.checkpoints.official FOLDER KIND
+    make(Path(sys.argv[1]), sys.argv[2])

@@ -21,9 +21,9 @@ from vlmbench.plugins import specs as loading
 
 pytestmark = pytest.mark.slow
 
-PAGE = (Path(__file__).resolve().parents[4] / "docs" / "models" / "adapters.md").read_text("utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "models" / "adapters.md").read_text("utf-8")
 FENCED = [
-    line for block in re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) for line in block.splitlines()
+    line for block in re.findall(r"^```bash\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) for line in block.splitlines()
 ]
 COMMANDS = [line for line in FENCED if line.startswith("vlmbench ")]
 SERVER = "http://127.0.0.1:8000/v1"

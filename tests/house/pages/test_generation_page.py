@@ -14,7 +14,7 @@ from vlmbench.cli import main as cli
 
 pytestmark = pytest.mark.slow
 
-PAGE = (Path(__file__).resolve().parents[4] / "docs" / "evaluate" / "generation.md").read_text("utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "evaluate" / "generation.md").read_text("utf-8")
 COMMANDS = [line for line in PAGE.splitlines() if line.startswith("vlmbench ")]
 KEYS = [
     ["pope@official+temperature=0.7+samples=3"],

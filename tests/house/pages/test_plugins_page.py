@@ -18,8 +18,8 @@ from vlmbench.base.process import exit_codes
 from vlmbench.cli import main as cli
 from vlmbench.runs.storage.run_files import read_scores
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "models" / "plugins.md").read_text("utf-8")
-FILES = dict(re.findall(r"^```(?:csv|python) (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "models" / "plugins.md").read_text("utf-8")
+FILES = dict(re.findall(r'^```(?:csv|python) title="(\S+)"\n(.*?)^```', PAGE, re.MULTILINE | re.DOTALL))
 COMMANDS = re.findall(r"^\$ vlmbench (.*)$", PAGE, re.MULTILINE)
 
 
