@@ -1,4 +1,4 @@
-"""Every command of the documentation runs, or its page says what it needs: rules and reader are tests/support/pages.py.
+"""Every command of the documentation runs, or its page says what it needs: rules and reader are tests/house/pages/blocks.py.
 
 Where a page shows no output, a command runs in small: `vlmbench run` asks 36 questions, `vlmbench train` makes a plan.
 """
@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import pages
-from tests.support.pages import Block, Command
+from tests.house.pages import blocks as pages
+from tests.house.pages.blocks import Block, Command
 from tests.support.paths import ROOT
 from vlmbench.base.errors import UsageError
 from vlmbench.cli import main as cli
