@@ -1,4 +1,4 @@
-"""Every command of the documentation runs, or its page says what it needs: rules and reader are tests/house/pages/blocks.py.
+"""Every command of the documentation runs, or its page says what it needs: tests/house/pages/blocks.py has the rules.
 
 Where a page shows no output, a command runs in small: `vlmbench run` asks 36 questions, `vlmbench train` makes a plan.
 """
