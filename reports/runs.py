@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vlmbench.base.errors import StoreError, UsageError
+from vlmbench.base.errors import StoreError, UsageError, VlmbenchError
 from vlmbench.base.registry import is_suite
 from vlmbench.base.variant import split_key
 from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS, THUMBS, finished_perturbed_runs
 from vlmbench.runs.storage.run_files import read_check, read_finished
+from vlmbench.scoring import shrunk
 
 if TYPE_CHECKING:
     from vlmbench.compare.labels.estimates import Labelled
@@ -54,6 +55,9 @@ class Bar:
     """The confidence level of its interval."""
     reason: str = ""
     """Why it has no interval: `too few to tell: one image`."""
+    shrunk: Mapping[str, Any] | None = None
+    """Of a bar, `value`, `low` and `high` drawn towards its breakdown's mean, or the `reason` why there are none; None
+    where nobody asked."""
 
 
 @dataclass(frozen=True)
@@ -270,6 +274,25 @@ def load(folders: Sequence[Path]) -> list[RunResult]:
     return runs
 
 
+def with_shrunk(run: RunResult) -> RunResult:
+    """The run with shrunk values beside those of its bars; why not, where its records do not give its scores."""
+    from vlmbench.runs.storage import reload
+    from vlmbench.scoring.score import level_of
+
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        for key, task in reload.load(run.folder).tasks.items():
+            level = level_of([(item.sample, item.score) for item in task.items], task.level)
+            found[key] = shrunk.added(task.scores, shrunk.of_metrics(task.metrics(list(task.answered)), level))
+    except VlmbenchError as error:
+        LOGGER.warning("%s; its bars are not shrunk", error)
+        reason = {"reason": "the records cannot be read"}
+        for result in run.tasks:
+            bars = {bar.name: reason for bars in result.breakdowns.values() for bar in bars}
+            found[result.key] = shrunk.added(result.scores, bars)
+    return replace(run, tasks=[replace(task, scores=found.get(task.key, task.scores)) for task in run.tasks])
+
+
 def with_perturbed(folders: Sequence[Path]) -> list[Path]:
     """Folders of runs, each followed by its finished perturbed runs that are not named themselves."""
     named = {folder.resolve() for folder in folders}
@@ -294,6 +317,7 @@ def _bar(name: str, entry: Mapping[str, Any], level: float) -> Bar:
         str(entry.get("better") or "more"),
         level,
         str(entry.get("reason") or ""),
+        entry.get(shrunk.FIELD),
     )
 
 

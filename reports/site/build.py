@@ -23,7 +23,7 @@ from vlmbench.base.errors import StoreError
 from vlmbench.base.version import __version__
 from vlmbench.compare.labels.matching import of_runs
 
-from ..runs import SAMPLE_NOTE, RunResult, load, with_perturbed
+from ..runs import SAMPLE_NOTE, RunResult, load, with_perturbed, with_shrunk
 from ..text import exports, history, table
 from . import comparisons, ranks, report_data, run_groups
 from .answer_stats import answer_stats
@@ -43,12 +43,17 @@ _OURS = re.compile(r"data/[\w-]+\.js|images/[0-9a-f]{2}/[0-9a-f]{16}\.jpg|export
 
 
 def write(
-    runs: Sequence[Path], output: Path, recipes: Sequence[ScoredRecipe] = (), labels: Sequence[Path] = ()
+    runs: Sequence[Path],
+    output: Path,
+    recipes: Sequence[ScoredRecipe] = (),
+    labels: Sequence[Path] = (),
+    *,
+    shrink: bool = False,
 ) -> Path:
     """Write a report's folder, which needs no network; returns the path of its index.html.
 
     The runs of `recipes` are in it too, whether `runs` names them or not. `labels` are filled sheets of people's
-    grades, of any of the runs.
+    grades, of any of the runs. With `shrink`, bars of breakdowns have shrunk values beside theirs.
 
     Raises UsageError or StoreError when a folder holds no finished run, StoreError when the report cannot be written,
     DataError for labels of none of the runs.
@@ -59,6 +64,8 @@ def write(
     if labels:
         found = of_runs(labels, [run.folder for run in loaded])
         loaded = [replace(run, labels=found.get(run.folder, {})) for run in loaded]
+    if shrink:
+        loaded = [with_shrunk(run) for run in loaded]
     try:
         return _Site(output).write(loaded, recipes)
     except OSError as error:

@@ -175,4 +175,4 @@ def _task_details(task: TaskResult) -> dict[str, Any]:
 def bar_data(bar: Bar) -> dict[str, Any]:
     """A metric with its interval."""
     names = ("name", "label", "value", "low", "high", "n", "note", "bounds", "bounds_interval", "better", "reason")
-    return {name: getattr(bar, name) for name in names}
+    return {name: getattr(bar, name) for name in (*names, "shrunk")}

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from vlmbench.base.process.terminal import clean
+from vlmbench.scoring.shrunk import MEANING
 
 from ..runs import level_words
 from .table import coverage, grid, number
@@ -201,6 +202,9 @@ def _least(row: Sequence[Cell]) -> float:
 def _metrics(report: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]) -> Table:
     head = ["run", "task", "metric", "breakdown", "label", "value", "low", "high", "n", "why no interval"]
     head += ["if missing wrong", "if missing right", "low with missing", "high with missing"]
+    every = [task for run in report["runs"] for task in details[run["id"]]["tasks"].values()]
+    shrink = any(bar["shrunk"] for task in every for one in task["breakdowns"] for bar in one["bars"])
+    head += ["shrunk value", "shrunk low", "shrunk high", "why not shrunk"] if shrink else []
     rows: list[list[Cell]] = []
     for run in report["runs"]:
         for key, task in details[run["id"]]["tasks"].items():
@@ -210,8 +214,12 @@ def _metrics(report: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]
                 numbers = [bar[name] for name in ("value", "low", "high", "n")]
                 missing = [end for name in ("bounds", "bounds_interval") for end in bar[name] or (None, None)]
                 names = [run["label"], key, bar["name"], breakdown, bar["label"]]
-                rows.append([*names, *numbers, bar["reason"] or None, *missing])
-    return Table("metrics", f"Every metric and breakdown. Intervals are {_levels(report)}.", head, rows)
+                drawn = (
+                    [(bar["shrunk"] or {}).get(name) for name in ("value", "low", "high", "reason")] if shrink else []
+                )
+                rows.append([*names, *numbers, bar["reason"] or None, *missing, *drawn])
+    title = f"Every metric and breakdown. Intervals are {_levels(report)}."
+    return Table("metrics", f"{title} Shrunk: {MEANING}." if shrink else title, head, rows)
 
 
 def _labels(report: Mapping[str, Any]) -> Table:

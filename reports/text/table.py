@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from vlmbench.base.process.terminal import aligned, clean
-from vlmbench.scoring import variance
+from vlmbench.scoring import shrunk, variance
 
 from ..runs import SAMPLE_NOTE, Bar, TaskResult, level_words, perturbation_of, task_results
 
@@ -198,19 +199,42 @@ def _breakdown(tag: str, columns: Mapping[str, Sequence[Bar]], interval_name: st
     if len(columns) == 1:
         head: tuple[str, ...] = (f"by {clean(tag)}", "value", interval_name, "n")
         rows = [(clean(bar.label), *_named(bar)[1:]) for bar in first]
+        if any(shrunk_bar(bar) for bar in first):
+            head = (*head, "shrunk", f"shrunk {interval_name}")
+            rows = [(*row, *_shrunk(bar)) for row, bar in zip(rows, first, strict=True)]
     else:
         head = (f"by {clean(tag)}", *(clean(name) for name in columns), "n")
         values = [{bar.label: number(bar.value) for bar in bars} for bars in columns.values()]
         rows = [
             (clean(bar.label), *(by_label.get(bar.label, "-") for by_label in values), f"{bar.n:,}") for bar in first
         ]
-    lines = text_table([head, *rows[:MOST_BARS]], head, right=head[1:] if len(columns) > 1 else RIGHT)
+    lines = text_table([head, *rows[:MOST_BARS]], head, right=head[1:] if len(columns) > 1 else (*RIGHT, "shrunk"))
     more = len(rows) - MOST_BARS
     if more > 0:
         lines.append(f"... and {more} more in scores.json and the report")
     if len(columns) > 1:
         lines.append("intervals: in scores.json and the report")
-    return lines
+    return [*lines, *shrunk_notes([bar for bars in columns.values() for bar in bars])]
+
+
+def shrunk_bar(bar: Bar) -> Bar | None:
+    """What stands beside a bar where shrunk values were asked for and could be made."""
+    if not bar.shrunk or bar.shrunk.get("value") is None:
+        return None
+    return replace(bar, value=bar.shrunk["value"], low=bar.shrunk.get("low"), high=bar.shrunk.get("high"), reason="")
+
+
+def _shrunk(bar: Bar) -> tuple[str, str]:
+    found = shrunk_bar(bar)
+    return (number(found.value), interval(found)) if found else ("-", "-")
+
+
+def shrunk_notes(bars: Iterable[Bar]) -> list[str]:
+    """What to know of the shrunk values of some bars, or why there are none; nothing where nobody asked."""
+    asked = [bar for bar in bars if bar.shrunk]
+    why = dict.fromkeys(str(bar.shrunk["reason"]) for bar in asked if bar.shrunk and bar.shrunk.get("reason"))
+    notes = [f"not shrunk: {clean(reason)}" for reason in why]
+    return [f"shrunk: {shrunk.MEANING}", *notes] if any(map(shrunk_bar, asked)) else notes
 
 
 def text_table(rows: Sequence[Sequence[str]], head: Sequence[str], right: Sequence[str] = RIGHT) -> list[str]:

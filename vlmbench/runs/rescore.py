@@ -189,11 +189,17 @@ def score(run: AnsweredRun, judge: Judge | None, *, progress: bool = False) -> l
 
 
 def write(
-    run: AnsweredRun, records: Sequence[Record], judge: Judge | None, folder: Path, level: float | None = None
+    run: AnsweredRun,
+    records: Sequence[Record],
+    judge: Judge | None,
+    folder: Path,
+    level: float | None = None,
+    *,
+    shrink: bool = False,
 ) -> tuple[dict[str, Any], Any]:
     """Put the new scores into a folder, the run's own or another; returns the manifest and the scores.
 
-    Intervals keep the run's confidence level unless `level` gives another.
+    Intervals keep the run's confidence level unless `level` gives another. `shrink` adds shrunk values of bars.
 
     In the run's own folder results of another judge are moved to superseded/, not deleted.
     """
@@ -214,7 +220,8 @@ def write(
     manifest["rescoring"] = True
     if judge is not None:
         manifest["judge"] = judge.facts()
-    scores = scoring.score_records(run.choices, records, manifest["tasks"], level or _level(run.folder))
+    level = level or _level(run.folder)
+    scores = scoring.score_records(run.choices, records, manifest["tasks"], level, shrink)
     scores |= suite_scores.entries(manifest.get("suites", {}), scores)
     with RunStore.open(folder, manifest) as store:
         store.finish(record_columns(records), scores, judge_verdicts.columns(records))

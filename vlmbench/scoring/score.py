@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vlmbench.base.samples import NOT_ASKED, Response, Sample, Score, Status
 from vlmbench.parsing.thinking import apart, cut_inside
-from vlmbench.scoring import answer_notes, bounds
+from vlmbench.scoring import answer_notes, bounds, shrunk
 from vlmbench.stats.figures import draws
 from vlmbench.stats.metrics import MORE
 
@@ -58,6 +58,7 @@ def summarise(
     resamples: int = 10_000,
     seed: int = 0,
     level: float | None = None,
+    shrink: bool = False,
 ) -> dict[str, Any]:
     """One task's entry of scores.json: {metric: {value, low, high, n}, coverage, statuses, headline, level, ...}.
 
@@ -66,7 +67,8 @@ def summarise(
     or peculiar carries a note; `better` is there where more is not better, `bounds` and `bounds_interval` (bounds.py)
     where questions have no score. Where a judge gave verdicts, `judge` describes its runs; `variance` (variance.py) the
     parts of the headline's error, where there were several answers or runs. `answers` and `notes` are what stands
-    beside the score (answer_notes): of `responses`, in the order of `scored`, and the `notes` known already.
+    beside the score (answer_notes): of `responses`, in the order of `scored`, and the `notes` known already. With
+    `shrink`, bars have shrunk values beside theirs (shrunk.py).
     """
     from vlmbench.stats.intervals import LEVEL, intervals
 
@@ -82,6 +84,8 @@ def summarise(
     reach = bounds.around(ends, level=stopped.level, resamples=resamples, seed=seed)
     for metric, estimate in zip(metrics, estimates, strict=True):
         entry[metric.name] = _bar(metric, estimate)
+    if shrink:
+        entry = shrunk.added(entry, shrunk.of_metrics(metrics, stopped.level))
     headline = task.protocols[protocol].headline
     entry.setdefault(headline, {"value": None, "low": None, "high": None, "n": 0})
     for name in ends.keys() & entry.keys():
@@ -134,6 +138,11 @@ def _variance(choice: TaskChoice, good: Scored, metrics: Sequence[Metric]) -> di
 def _asked(scored: Scored) -> list[int]:
     """The places of the questions that were asked: all, unless a gate ended the run."""
     return [at for at, (_, score) in enumerate(scored) if score.status is not Status.NOT_ASKED]
+
+
+def level_of(scored: Scored, level: float) -> float:
+    """The level at which the intervals of a task are made, of a run that a gate may have ended."""
+    return _stopped(scored, level).level
 
 
 class _Stopped(NamedTuple):
@@ -214,6 +223,7 @@ def score_records(
     records: Sequence[Record],
     tasks: Mapping[str, Mapping[str, Any]],
     level: float | None = None,
+    shrink: bool = False,
 ) -> dict[str, Any]:
     """What scores.json holds. `tasks` are their entries in run.json, whose `notes` stand beside the scores."""
     by_task: dict[str, list[Record]] = {choice.key: [] for choice in choices}
@@ -226,6 +236,7 @@ def score_records(
             responses=[r.response for r in by_task[choice.key]],
             notes=tasks.get(choice.key, {}).get("notes", ()),
             level=level,
+            shrink=shrink,
         )
         for choice in choices
     }

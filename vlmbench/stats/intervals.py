@@ -56,6 +56,7 @@ __all__ = [
     "resampled",
     "student",
     "wilson",
+    "with_runs",
 ]
 
 LEVEL = 0.95
@@ -194,11 +195,16 @@ def _of_share(
     if len(asked) == 1 and asked[0] > 1:
         return Estimate(value, None, None, n, TOO_FEW + ONE_IMAGE)
     low, high = (share.value(float(end[0])) for end in shares.clustered(right[None, :], asked, level))
-    low, high = min(low, value), max(high, value)
-    if metric.bounds is not None and metric.run_values and high > low:
-        below, above = (_with_runs(metric, reach, len(asked), level) for reach in (value - low, high - value))
-        low, high = max(metric.bounds[0], value - below), min(metric.bounds[1], value + above)
-    return Estimate(value, low, high, n)
+    return Estimate(value, *with_runs(metric, value, (min(low, value), max(high, value)), len(asked), level), n)
+
+
+def with_runs(metric: Metric, value: float, ends: tuple[float, float], count: int, level: float) -> tuple[float, float]:
+    """The ends of the interval of a share over `count` clusters, with the spread between a judge's runs."""
+    low, high = ends
+    if metric.bounds is None or not metric.run_values or high <= low:
+        return ends
+    below, above = (_with_runs(metric, reach, count, level) for reach in (value - low, high - value))
+    return max(metric.bounds[0], value - below), min(metric.bounds[1], value + above)
 
 
 def _with_runs(metric: Metric, reach: float, count: int, level: float) -> float:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.performance.statistics import areas, rates, shares, sums
+from tests.performance.statistics import areas, bars, rates, shares, sums
 from tests.performance.statistics.cells import Cell, measured, summary, table
 
 RUNS = 4000
@@ -17,7 +17,9 @@ KINDS: Mapping[str, tuple[Callable[[], Iterator[Cell]], str]] = {
     "even": (shares.even, "correlation"),
     "single": (shares.single, "share"),
     "uneven": (shares.uneven, "correlation"),
-    "f1": (rates.f1s, "positive"),
+    "f1": (rates.f1s, "recall, false alarms"),
+    "bars": (bars.raw, "spread"),
+    "bars-shrunk": (bars.drawn_together, "spread"),
     "soft": (rates.soft, "mean"),
     "judged": (rates.judged, "runs"),
     "mme": (sums.mme, "correlation"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import numpy as np
 
@@ -43,20 +44,28 @@ def f1(n: int, prevalence: float, recall: float, false_alarms: float) -> Cell:
     for row, (yes, said) in enumerate(((True, True), (True, False), (False, True), (False, False))):
         kinds[row] = binary.columns(["yes" if said else "no"], ["yes" if yes else "no"], [float(yes == said)])[0]
 
-    def make(rng: np.random.Generator) -> Made:
-        counts = rng.multinomial(n, [*shares, 1 - shares.sum()])
+    @cache
+    def ends(*counts: int) -> tuple[float, float]:
         metric = binary.figure("f1", np.repeat(kinds, counts, axis=0), clusters, binary.Counting())
-        return metric, float(min(counts[0], counts[1] + counts[2]))
+        found = interval(metric)
+        return math.nan if found.low is None else found.low, math.nan if found.high is None else found.high
 
-    columns = {"n": str(n), "recall and false alarms": f"{recall:g}, {false_alarms:g}", "positive": f"{prevalence:g}"}
-    return of_metrics("F1", columns, n, truth, make)
+    def draw(rng: np.random.Generator, runs: int) -> Drawn:
+        # An interval depends on the four counts alone, and with few questions the same ones come again and again.
+        counts = rng.multinomial(n, [*shares, 1 - shares.sum()], size=runs)
+        found = np.array([ends(*map(int, row)) for row in counts])
+        rarer = np.minimum(counts[:, 0], counts[:, 1] + counts[:, 2])
+        return Drawn(found[:, 0], found[:, 1], float(rarer.mean()))
+
+    columns = {"n": str(n), "positive": f"{prevalence:g}", "recall, false alarms": f"{recall:g}, {false_alarms:g}"}
+    return Cell("F1", columns, n, truth, draw)
 
 
 def f1s() -> Iterator[Cell]:
     """Section 2.3."""
     for n in (24, 60, 218, 500, 2000):
-        for recall, false_alarms in ((0.8, 0.1), (0.95, 0.02), (0.995, 0.005)):
-            for prevalence in (0.02, 0.05, 0.1, 0.2, 0.5):
+        for prevalence in (0.5, 0.2, 0.1, 0.05, 0.02):
+            for recall, false_alarms in ((0.8, 0.1), (0.95, 0.02), (0.995, 0.005), (0.6, 0.2)):
                 yield f1(n, prevalence, recall, false_alarms)
 
 

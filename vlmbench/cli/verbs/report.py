@@ -38,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="people's grades of a run's answers, in a sheet of `vlmbench judge label`; may be given several times",
     )
+    parser.add_argument(
+        "--shrink",
+        action="store_true",
+        help="beside each bar of a breakdown, also its value drawn towards the mean of the breakdown, for bars of few "
+        "questions",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     found = [recipes.scored(*recipes.parse(words, remote_store.fetch_run)) for words in args.seeds_of]
     if twice := next((one.name for one in found if [each.name for each in found].count(one.name) > 1), ""):
         raise UsageError(f"--seeds-of names {twice} twice", hint="give each recipe a name of its own")
-    page: Path = load_object("vlmbench.reports.site.build:write")(args.runs, args.output, found, args.labels)
+    page: Path = load_object("vlmbench.reports.site.build:write")(
+        args.runs, args.output, found, args.labels, shrink=args.shrink
+    )
     if found:
         print(load_object("vlmbench.reports.text.recipes:text")([score for one in found for score in one.scores]))
     print(f"report: {page}")

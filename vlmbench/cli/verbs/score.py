@@ -60,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LEVEL",
         help="confidence level of the intervals (default 0.95; of a run, its own)",
     )
+    add(
+        "--shrink",
+        action="store_true",
+        help="beside each bar of a breakdown, also its value drawn towards the mean of the breakdown, for bars of few "
+        "questions",
+    )
     add("--json", action="store_true", help="print the content of scores.json on stdout, and nothing else")
     add("--labels", type=Path, metavar="FILE", help="of a run: people's grades, in a sheet of `vlmbench judge label`")
     judge_options.add_arguments(parser)
@@ -96,7 +102,8 @@ def run(args: argparse.Namespace) -> int:
         notes = manifest["tasks"][choice.key].setdefault("notes", [])
         notes += note_on_targets({sample.id: response.text for sample, response in pairs}, samples)
         notes += answer_notes.thoughts_in_file([response for _, response in pairs])
-        scores = {choice.key: scoring.summarise(choice, scored, responses=responses, notes=notes, level=args.interval)}
+        settled = {"level": args.interval, "shrink": args.shrink}
+        scores = {choice.key: scoring.summarise(choice, scored, responses=responses, notes=notes, **settled)}
         if judge is not None:
             opening.print_judge_usage(judge)
     if all(score.status is Status.UNLABELED for _, score in scored):
@@ -162,7 +169,7 @@ def _again(args: argparse.Namespace) -> int:
         if judge is not None:
             opening.print_judge_usage(judge)
         args.output = args.output or folder
-        manifest, scores = rescoring.write(old, records, judge, args.output, args.interval)
+        manifest, scores = rescoring.write(old, records, judge, args.output, args.interval, shrink=args.shrink)
     _show(args, manifest, scores)
     return exit_codes.OK if scoring.complete(scores, args.min_coverage) else exit_codes.BAD_RESULT
 

@@ -99,6 +99,7 @@ _BAR = fields(
     {
         "value": _figure, "low": _figure, "high": _figure, "n": whole, "breakdown": text, "label": text, "note": text,
         "reason": text,
+        "shrunk": fields({"value": _figure, "low": _figure, "high": _figure, "reason": text}),
     }
 )  # fmt: skip
 

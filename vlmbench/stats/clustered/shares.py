@@ -92,7 +92,7 @@ class _Grid:
 
     def middles(self) -> tuple[Floats, Floats]:
         """(runs, SHARES) u and (runs, CORRELATIONS) v of the middles of cells."""
-        return _middles(*self.u, SHARES), _middles(*self.v, CORRELATIONS)
+        return middles(*self.u, SHARES), middles(*self.v, CORRELATIONS)
 
     @property
     def p(self) -> Floats:
@@ -113,8 +113,8 @@ class _Grid:
         import numpy as np
 
         seen = surface > surface.max(axis=(1, 2), keepdims=True) - DEPTH
-        u = _part(*self.u, seen.any(axis=2))
-        v = _part(*self.v, seen.any(axis=1))
+        u = part(*self.u, seen.any(axis=2))
+        v = part(*self.v, seen.any(axis=1))
         # Each run by itself, so that a run's interval does not depend on those computed with it.
         smaller = np.any(
             [(new[1] - new[0]) < 0.6 * (old[1] - old[0]) for new, old in ((u, self.u), (v, self.v))], axis=0
@@ -125,13 +125,14 @@ class _Grid:
         return _Grid((ends[0], ends[1]), (ends[2], ends[3]))
 
 
-def _middles(low: Floats, high: Floats, cells: int) -> Floats:
+def middles(low: Floats, high: Floats, cells: int) -> Floats:
+    """(runs, cells) middles of as many cells of equal width between two ends."""
     import numpy as np
 
     return np.asarray(low[:, None] + (high - low)[:, None] * ((np.arange(cells) + 0.5) / cells))
 
 
-def _part(low: Floats, high: Floats, seen: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def part(low: Floats, high: Floats, seen: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """(runs,) ends of the cells that are seen and one more, of (runs, cells)."""
     import numpy as np
 

@@ -734,7 +734,26 @@ ${body}\\bottomrule
     lineHeight: 1.3,
     textPadding: 8
   };
-  var barLabel = (bar) => `${bar.label || humanize(bar.name)}: ${formatScore(bar.value)} (${formatInterval(bar)}, n = ${formatCount(bar.n)})`;
+  var barLabel = (bar) => `${bar.label || humanize(bar.name)}: ${formatScore(bar.value)} (${formatInterval(bar)}, n = ${formatCount(bar.n)})${shrunkWords(bar)}`;
+  var shrunkWords = (bar) => shrunkOf([bar]).map((one) => `, shrunk ${formatScore(one.value)} (${formatInterval(one)})`).join("");
+  var shrunkOf = (bars) => bars.flatMap((bar) => {
+    const { value, low = null, high = null } = bar.shrunk ?? {};
+    return value === void 0 || value === null ? [] : [{ ...bar, value, low, high }];
+  });
+  var shrunkMarks = (bars, y, color) => {
+    const drawn = shrunkOf(bars);
+    const place = { y, stroke: color, dy: 6 };
+    return [
+      Plot.ruleY(drawn, { x1: "low", x2: "high", ...place, strokeWidth: 1.5, strokeDasharray: "2 2" }),
+      Plot.dot(drawn, { x: "value", ...place, r: 3.5, fill: "var(--surface)", strokeWidth: 1.5 })
+    ];
+  };
+  var SHRUNK = "Hollow, dashed: shrunk. Drawn towards the mean of the breakdown; intervals hold on average over its bars, not for each bar.";
+  function shrunkHint(bars) {
+    if (shrunkOf(bars).length) return SHRUNK;
+    const reason = bars.find((bar) => bar.shrunk?.reason)?.shrunk?.reason;
+    return reason ? `Not shrunk: ${reason}.` : null;
+  }
   var endsOf = (bars) => bars.flatMap((bar) => [bar.value, bar.low, bar.high]).filter((end) => end !== null);
   function valueDomain(bars) {
     const ends = endsOf(bars);
@@ -742,7 +761,7 @@ ${body}\\bottomrule
   }
   function barChart(bars, label) {
     const shown2 = bars.filter((bar) => bar.value !== null).map((bar, place) => ({ ...bar, place: String(place) }));
-    const domain = valueDomain(shown2);
+    const domain = valueDomain([...shown2, ...shrunkOf(shown2)]);
     return chart(
       `${label}. ${shown2.map(barLabel).join("; ")}`,
       (width) => {
@@ -773,6 +792,7 @@ ${body}\\bottomrule
               shown2.filter((bar) => bar.low !== null),
               "place"
             ),
+            ...shrunkMarks(shown2, "place", () => "var(--accent)"),
             Plot.text(shown2, {
               x: domain[1],
               y: "place",
@@ -972,8 +992,8 @@ loss ${formatScore(point.loss, 4)}`,
     const step = Math.max(28, 12 * ids.length + 12);
     const at = new Map(labels.map((one, place) => [one, place]));
     const y = (row) => (at.get(row.label) ?? 0) + (ids.indexOf(row.id) + 1) / (ids.length + 1);
-    const words = (row) => `${row.run}, ${row.label}: ${formatScore(row.value)} (${formatInterval(row)}, n = ${formatCount(row.n)})`;
-    const domain = valueDomain(shown2);
+    const words = (row) => `${row.run}, ${row.label}: ${formatScore(row.value)} (${formatInterval(row)}, n = ${formatCount(row.n)})${shrunkWords(row)}`;
+    const domain = valueDomain([...shown2, ...shrunkOf(shown2)]);
     const height = labels.length * step + 40;
     return chart(
       `${label}. ${shown2.map(words).join("; ")}`,
@@ -1016,6 +1036,7 @@ loss ${formatScore(point.loss, 4)}`,
                 stroke: "var(--surface)",
                 strokeWidth: 1
               }),
+              ...shrunkMarks(shown2, y, (row) => runColor(row.id)),
               Plot.tip(shown2, Plot.pointer({ x: "value", y, title: words, ...TIP }))
             ]
           })
@@ -1896,7 +1917,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
     const rest = bars.slice(most);
     return panel(
       h("span", {}, "By ", dataText(humanize(name))),
-      null,
+      shrunkHint(bars),
       barChart(bars.slice(0, most), label),
       rest.length ? h("details", {}, h("summary", {}, `${rest.length} more`), barChart(rest, label)) : null
     );
@@ -3409,7 +3430,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
       const label = `By ${humanize(name)}`;
       return panel(
         h("span", {}, "By ", dataText(humanize(name))),
-        null,
+        shrunkHint(rows),
         breakdownChart(shown2, label),
         rest.length ? h("details", {}, h("summary", {}, `${labels.length - MOST_LABELS} more`), breakdownChart(rest, label)) : null,
         h("details", {}, h("summary", {}, "as a table"), breakdownTable(label, labels, rows, takers))
@@ -3430,7 +3451,12 @@ ${row.label}`, row]));
           cell: (label) => {
             const row = byRun.get(`${run.id}
 ${label}`);
-            return row ? [formatScore(row.value), h("span", { class: "under" }, formatInterval(row))] : "–";
+            if (!row) return "–";
+            const under = [
+              formatInterval(row),
+              ...shrunkOf([row]).map((one) => `shrunk ${formatScore(one.value)}: ${formatInterval(one)}`)
+            ];
+            return [formatScore(row.value), under.map((words) => h("span", { class: "under" }, words))];
           },
           plain: (label) => byRun.get(`${run.id}
 ${label}`)?.value ?? null

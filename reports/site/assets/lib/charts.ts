@@ -46,7 +46,40 @@ export const TIP = {
 
 /** What a tooltip and a screen reader say of a bar. */
 export const barLabel = (bar: Bar): string =>
-  `${bar.label || humanize(bar.name)}: ${formatScore(bar.value)} (${formatInterval(bar)}, n = ${formatCount(bar.n)})`;
+  `${bar.label || humanize(bar.name)}: ${formatScore(bar.value)} (${formatInterval(bar)}, n = ${formatCount(bar.n)})${shrunkWords(bar)}`;
+
+/** `, shrunk 71.2 (68.0 – 75.1)`; nothing where there is no shrunk value. */
+export const shrunkWords = (bar: Bar): string =>
+  shrunkOf([bar])
+    .map((one) => `, shrunk ${formatScore(one.value)} (${formatInterval(one)})`)
+    .join("");
+
+/** The bars that have a shrunk value, with it in place of their own. */
+export const shrunkOf = <T extends Bar>(bars: T[]): T[] =>
+  bars.flatMap((bar) => {
+    const { value, low = null, high = null } = bar.shrunk ?? {};
+    return value === undefined || value === null ? [] : [{ ...bar, value, low, high }];
+  });
+
+/** The marks of shrunk values: hollow dots below the raw ones. */
+export const shrunkMarks = <T extends Bar>(bars: T[], y: string | ((bar: T) => number), color: (bar: T) => string) => {
+  const drawn = shrunkOf(bars);
+  const place = { y, stroke: color, dy: 6 };
+  return [
+    Plot.ruleY(drawn, { x1: "low", x2: "high", ...place, strokeWidth: 1.5, strokeDasharray: "2 2" }),
+    Plot.dot(drawn, { x: "value", ...place, r: 3.5, fill: "var(--surface)", strokeWidth: 1.5 }),
+  ];
+};
+
+const SHRUNK =
+  "Hollow, dashed: shrunk. Drawn towards the mean of the breakdown; intervals hold on average over its bars, not for each bar.";
+
+/** What stands beside a breakdown with shrunk values, or why it has none; null where nobody asked for them. */
+export function shrunkHint(bars: Bar[]): string | null {
+  if (shrunkOf(bars).length) return SHRUNK;
+  const reason = bars.find((bar) => bar.shrunk?.reason)?.shrunk?.reason;
+  return reason ? `Not shrunk: ${reason}.` : null;
+}
 
 export type Domain = [low: number, high: number];
 type Ends = Pick<Bar, "value" | "low" | "high">;
@@ -70,7 +103,7 @@ export function valueDomain(bars: Ends[]): Domain {
 /** Bars with intervals, one a label. */
 export function barChart(bars: Bar[], label: string): HTMLElement {
   const shown = bars.filter((bar) => bar.value !== null).map((bar, place) => ({ ...bar, place: String(place) }));
-  const domain = valueDomain(shown);
+  const domain = valueDomain([...shown, ...shrunkOf(shown)]);
   return chart(
     `${label}. ${shown.map(barLabel).join("; ")}`,
     (width) => {
@@ -101,6 +134,7 @@ export function barChart(bars: Bar[], label: string): HTMLElement {
             shown.filter((bar) => bar.low !== null),
             "place",
           ),
+          ...shrunkMarks(shown, "place", () => "var(--accent)"),
           Plot.text(shown, {
             x: domain[1],
             y: "place",

@@ -1,7 +1,7 @@
 // Charts of several runs: breakdowns side by side, paired differences, a score over time.
 
 import type { SymbolType } from "@observablehq/plot";
-import { chart, plotFrame, TIP, valueDomain, zoomedDomain } from "./charts.ts";
+import { chart, plotFrame, shrunkMarks, shrunkOf, shrunkWords, TIP, valueDomain, zoomedDomain } from "./charts.ts";
 import { dataText, h } from "./dom.ts";
 import { formatCount, formatInterval, formatScore, formatSigned, shorten } from "./format.ts";
 import { allRuns } from "./runs.ts";
@@ -45,8 +45,8 @@ export function breakdownChart(rows: RunBar[], label: string): HTMLElement {
   const at = new Map(labels.map((one, place) => [one, place]));
   const y = (row: RunBar) => (at.get(row.label) ?? 0) + (ids.indexOf(row.id) + 1) / (ids.length + 1);
   const words = (row: RunBar) =>
-    `${row.run}, ${row.label}: ${formatScore(row.value)} (${formatInterval(row)}, n = ${formatCount(row.n)})`;
-  const domain = valueDomain(shown);
+    `${row.run}, ${row.label}: ${formatScore(row.value)} (${formatInterval(row)}, n = ${formatCount(row.n)})${shrunkWords(row)}`;
+  const domain = valueDomain([...shown, ...shrunkOf(shown)]);
   const height = labels.length * step + 40;
   return chart(
     `${label}. ${shown.map(words).join("; ")}`,
@@ -89,6 +89,7 @@ export function breakdownChart(rows: RunBar[], label: string): HTMLElement {
               stroke: "var(--surface)",
               strokeWidth: 1,
             }),
+            ...shrunkMarks(shown, y, (row) => runColor(row.id)),
             Plot.tip(shown, Plot.pointer({ x: "value", y, title: words, ...TIP })),
           ],
         }),

@@ -21,6 +21,8 @@ export interface Bar {
   /** The interval around both. */
   bounds_interval?: [number, number] | null;
   better?: Direction;
+  /** Of a breakdown's bar, its value drawn towards the others, or the reason why there is none; null if not asked for. */
+  shrunk?: (Partial<Estimated> & { reason?: string }) | null;
 }
 
 interface Estimated {

@@ -1,6 +1,6 @@
 // Panels on what a task's answers look like: confusions, how sure, how long, which words.
 
-import { barChart, lengthHistogram } from "../lib/charts.ts";
+import { barChart, lengthHistogram, shrunkHint } from "../lib/charts.ts";
 import { type Child, dataText, h } from "../lib/dom.ts";
 import { formatCount, formatScore, formatSigned, humanize, plural, shorten } from "../lib/format.ts";
 import { factList, panel } from "../lib/panels.ts";
@@ -137,7 +137,7 @@ export function breakdownPanel(task: Task, { name, bars }: Breakdown): HTMLEleme
   const rest = bars.slice(most);
   return panel(
     h("span", {}, "By ", dataText(humanize(name))),
-    null,
+    shrunkHint(bars),
     barChart(bars.slice(0, most), label),
     rest.length ? h("details", {}, h("summary", {}, `${rest.length} more`), barChart(rest, label)) : null,
   );

@@ -1,5 +1,6 @@
 // The page of one task: its prompt and protocol, its board, score against cost, and breakdowns of all runs.
 
+import { shrunkHint, shrunkOf } from "../lib/charts.ts";
 import { type Child, dataText, h } from "../lib/dom.ts";
 import { formatBytes, formatInterval, formatScore, formatSeconds, humanize, shorten } from "../lib/format.ts";
 import { card, choiceField, notesList, notFound, pageFrame, panel, sampleNotice } from "../lib/panels.ts";
@@ -141,7 +142,7 @@ function breakdowns(takers: RunTask[]): Child {
     const label = `By ${humanize(name)}`;
     return panel(
       h("span", {}, "By ", dataText(humanize(name))),
-      null,
+      shrunkHint(rows),
       breakdownChart(shown, label),
       rest.length
         ? h("details", {}, h("summary", {}, `${labels.length - MOST_LABELS} more`), breakdownChart(rest, label))
@@ -163,7 +164,12 @@ function breakdownTable(caption: string, labels: string[], rows: RunBar[], taker
         class: "number",
         cell: (label) => {
           const row = byRun.get(`${run.id}\n${label}`);
-          return row ? [formatScore(row.value), h("span", { class: "under" }, formatInterval(row))] : "–";
+          if (!row) return "–";
+          const under = [
+            formatInterval(row),
+            ...shrunkOf([row]).map((one) => `shrunk ${formatScore(one.value)}: ${formatInterval(one)}`),
+          ];
+          return [formatScore(row.value), under.map((words) => h("span", { class: "under" }, words))];
         },
         plain: (label) => byRun.get(`${run.id}\n${label}`)?.value ?? null,
       })),
