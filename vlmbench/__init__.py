@@ -10,6 +10,7 @@ if _TYPE_CHECKING:
     from vlmbench.api import Result, evaluate
     from vlmbench.compare.gates.gate import InconclusiveError, assert_no_regression
     from vlmbench.plugins.api import add_model, add_task, model
+    from vlmbench.plugins.batched_model import BatchedModel
     from vlmbench.plugins.function_model import FunctionModel
     from vlmbench.plugins.table_task import TableProtocol, TableTask
     from vlmbench.scoring.suites.suite import Member, Suite, add_suite
@@ -20,6 +21,7 @@ if (_root / "pyproject.toml").is_file() and (_root / "tasks").is_dir():
     __path__.append(str(_root))
 
 __all__ = [
+    "BatchedModel",
     "FunctionModel",
     "InconclusiveError",
     "Member",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BatchedModel": "plugins.batched_model",
     "FunctionModel": "plugins.function_model",
     "InconclusiveError": "compare.gates.gate",
     "Member": "scoring.suites.suite",

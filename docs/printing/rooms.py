@@ -20,7 +20,9 @@ NOT_ROOMS = frozenset({"samples", "templates", "weights", "assets"})
 
 FLOORS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "vlmbench": (
-        ("cli", "api"),
+        ("cli",),
+        ("integrations",),
+        ("api",),
         ("compare",),
         ("runs", "families"),
         ("scoring", "perturbations"),

@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 
 from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
+from vlmbench.plugins.batched_model import add_weights
 
 from ..checkpoints import fingerprints
 from ..engine.adapter import LocalModel
@@ -170,9 +171,7 @@ def object_fingerprint(model: Any, processor: Any) -> str:
     digest = hashlib.sha256("\0".join(map(str, _settings(model, processor, tokenizer))).encode())
     for word, number in sorted(tokenizer.get_vocab().items()) if hasattr(tokenizer, "get_vocab") else ():
         digest.update(f"{word}\0{number}\n".encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name}\0{tensor.dtype}{tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    add_weights(digest, model.state_dict())
     return digest.hexdigest()
 
 
@@ -184,7 +183,8 @@ def _settings(model: Any, processor: Any, tokenizer: Any) -> Iterator[Any]:
         yield [(name, value) for name, value in generation.to_dict().items() if name.endswith("_token_id")]
     if adapters := getattr(model, "peft_config", None):
         yield [(name, sorted(map(str, holder.to_dict().items()))) for name, holder in adapters.items()]
-        yield model.active_adapters() if callable(model.active_adapters) else model.active_adapters
+        if getattr(model, "_hf_peft_config_loaded", True):  # not inside PEFT's own model
+            yield model.active_adapters() if callable(model.active_adapters) else model.active_adapters
     yield processor.to_json_string() if hasattr(processor, "to_json_string") else ""
     yield [getattr(holder, "chat_template", None) for holder in (processor, tokenizer)]
     if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:

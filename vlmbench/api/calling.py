@@ -123,6 +123,19 @@ def evaluate(
     return _evaluate(options, given["model"], processor, tasks, watch)
 
 
+def check(tasks: str | Task | Sequence[str | Task], **options: Any) -> None:
+    """Raise what `evaluate` would for these tasks and options, as far as no model is needed to tell."""
+    own = {name: one.default for name, one in signature(evaluate).parameters.items() if name != "more"}
+    _refuse_unknown({name: value for name, value in options.items() if name not in own})
+    given = {**own, "model": "", **options}
+    if isinstance(given["suite"], str | Path):
+        given = _with_suite_file(given)
+    asked = _options(given)
+    load_configured(asked.plugins)
+    with ExitStack() as registered:
+        evaluation.choose(replace(asked, tasks=",".join(_task_names(registered, tasks))))
+
+
 def _with_suite_file(given: dict[str, Any]) -> dict[str, Any]:
     """The keywords of `evaluate` with those of the suite file that they name; what the caller gives is kept."""
     plugins = given["plugins"]

@@ -129,6 +129,17 @@ class Result:
         page: Path = registry.load_object(registry.SITE)(runs, self.folder / SITE if output is None else Path(output))
         return page
 
+    def log_to(self, targets: str | Sequence[str], *, step: int | None = None, name: str = "") -> None:
+        """Send the scores, with intervals and run.json, to trackers or a model card, as `vlmbench run --log-to` does.
+
+        `targets`: `wandb:project=x`, `mlflow`, `trackio`, `tensorboard`, `hub-card=README.md`, or several with commas
+        between. `step`: of a training. `name`: of the run there; else the folder's. Where the program has a run of
+        W&B or MLflow open, that one gets the scores. Raises UsageError for services that are unknown or not
+        installed; what fails at a service is told on stderr.
+        """
+        joined = targets if isinstance(targets, str) else ",".join(targets)
+        registry.load_object(registry.LOG_RUN)(self.folder, joined, step=step, name=name)
+
 
 @dataclass(frozen=True, repr=False)
 class Compared:

@@ -67,12 +67,8 @@ def evaluate(options: RunOptions, watch: Watch | None = None) -> Evaluated:
     """
     opening.check_model(options.model)
     perturbations = _perturbations(options)
-    chosen = choosing.choose(options.tasks, options.variant, options.suite)
-    choices, places = chosen.choices, settings.load({"data": options.data})
-    for choice in choices:
-        choice.check_variant()
-    few_shot.check(choices)
-    data = {choice.key: specs.open_data(choice, _places(places, chosen, choice.key)) for choice in choices}
+    chosen, places, data = choose(options)
+    choices = chosen.choices
     ids = None if options.ids is None else selection.read_ids(options.ids, choices)
     if options.output is not None:
         refuse_unwritable(options.output)
@@ -98,6 +94,22 @@ def evaluate(options: RunOptions, watch: Watch | None = None) -> Evaluated:
             opening.print_judge_usage(judge)
         opening.print_server_usage(model)
     return result
+
+
+def choose(options: RunOptions) -> tuple[Chosen, Settings, dict[str, Any]]:
+    """The tasks that are named, the settings, and where each task's data are, by key.
+
+    Raises UsageError and UnknownNameError for words that mean nothing, DataError for files that are not there.
+    """
+    chosen, places = (
+        choosing.choose(options.tasks, options.variant, options.suite),
+        settings.load({"data": options.data}),
+    )
+    for choice in chosen.choices:
+        choice.check_variant()
+    few_shot.check(chosen.choices)
+    data = {one.key: specs.open_data(one, _places(places, chosen, one.key)) for one in chosen.choices}
+    return chosen, places, data
 
 
 def _perturbations(options: RunOptions) -> Sequence[Perturbation]:

@@ -71,15 +71,24 @@ def _torch(torch: Any) -> Iterator[Undo]:
 
 
 def _network(model: Any) -> Iterator[Undo]:
-    """Each module's attributes: flags, hooks, buffers, caches, its generation settings; then its config's."""
+    """Each module's attributes: flags, hooks, buffers, caches, its generation settings; then its config's.
+
+    `model` is a network, or an adapter that holds one.
+    """
     torch = sys.modules.get("torch")
-    if torch is None or not isinstance(model, torch.nn.Module):
+    if torch is None:
+        return
+    if not isinstance(model, torch.nn.Module):
+        for held in getattr(model, "__dict__", {}).values():
+            if isinstance(held, torch.nn.Module):
+                yield from _network(held)
         return
     modules = list(model.modules())
     for module in modules:
         yield _whole(module)
     for parameter in model.parameters():
         yield _attributes(parameter, {"requires_grad": parameter.requires_grad})
+        yield lambda parameter=parameter, grad=parameter.grad: setattr(parameter, "grad", grad)  # type: ignore[misc]
     held = [getattr(module, name, None) for module in modules for name in ("config", "generation_config")]
     for one in _configs(held):
         yield _whole(one)

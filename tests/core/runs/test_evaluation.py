@@ -23,7 +23,7 @@ from vlmbench.runs.options import ModelOptions, RunOptions
 from vlmbench.runs.storage.earlier_names import canonical, update
 
 ROOT = Path(__file__).resolve().parents[3]
-ONLY_COMMAND = {"help", "json", "junit", "markdown"}
+ONLY_COMMAND = {"help", "json", "junit", "log_to", "markdown"}
 ONLY_PYTHON = {"processor", "more"}
 OTHER_ROOMS = ("compare", "perturbations", "chat", "scoring.judge", "scoring.api_judge", "scoring.local_judge",
                "scoring.verdicts", "scoring.conversations", "runs.workers", "runs.verification")  # fmt: skip

@@ -13,11 +13,16 @@ from typing import Any
 EXTRAS: Mapping[str, str] = {
     "hf": "num2words>=0.5",
     "inspect": "inspect-ai>=0.3",
+    "lightning": "lightning>=2.2",
+    "mlflow": "mlflow>=2.14",
     "quantize": "torchao>=0.18",
     "ray": "ray>=2.49",
     "remote": "universal-pathlib>=0.3",
+    "tensorboard": "tensorboard>=2.14",
+    "trackio": "trackio>=0.2",
     "train": "webdataset>=0.2.100",
     "vllm": "vllm>=0.12",
+    "wandb": "wandb>=0.17",
 }
 """Extra to its requirement, as in pyproject.toml (tests/house/test_install.py)."""
 
@@ -30,11 +35,16 @@ def install_command(extra: str) -> str:
 MODULES: Mapping[str, str] = {
     "hf": "num2words",
     "inspect": "inspect_ai",
+    "lightning": "lightning",
+    "mlflow": "mlflow",
     "quantize": "torchao",
     "ray": "ray",
     "remote": "upath",
+    "tensorboard": "tensorboard",
+    "trackio": "trackio",
     "train": "webdataset",
     "vllm": "vllm",
+    "wandb": "wandb",
 }
 """Extra to the module by whose absence it is told that it is not installed."""
 NEEDED: Mapping[tuple[str, str, str], str] = {
@@ -53,15 +63,16 @@ def missing(model: str, options: Mapping[str, Any]) -> tuple[str, str] | None:
     """(what is wrong, hint) where a model, or a value of its options, needs a package that is not installed."""
     for (needing, option, value), extra in NEEDED.items():
         applies = needing in ("", model) and str(options.get(option, "")) == value
-        if applies and not _installed(MODULES[extra]):
+        if applies and not installed(extra):
             what = f"model {needing}" if needing else f"--{option}"
             hint = " ".join(filter(None, (install_command(extra), OTHERWISE.get(extra))))
             return f"{what} needs {MODULES[extra]}, which is not installed", hint
     return None
 
 
-def _installed(module: str) -> bool:
+def installed(extra: str) -> bool:
+    """Whether an extra's module is there; nothing is imported."""
     try:
-        return find_spec(module) is not None
+        return find_spec(MODULES[extra]) is not None
     except ValueError:  # loaded, and without a specification of its own
         return True

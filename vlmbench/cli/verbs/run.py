@@ -16,6 +16,7 @@ from vlmbench.runs.storage import remote_store
 
 if TYPE_CHECKING:
     from vlmbench.compare.early.early_gate import EarlyGate
+    from vlmbench.integrations.loggers import Target
     from vlmbench.runs.evaluation import Evaluated
     from vlmbench.runs.execution.runner import Outcome
 
@@ -75,6 +76,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--interval", type=float, metavar="LEVEL", help="confidence level of the intervals (default 0.95)")
     add("--json", action="store_true", help="print the content of scores.json on stdout, and nothing else")
+    add(
+        "--log-to",
+        action="append",
+        default=[],
+        metavar="SERVICE[:name=value],...",
+        help="send the scores to wandb, mlflow, trackio, tensorboard, or a model card (hub-card=README.md); "
+        "options: project=, name= (docs/training/loops.md)",
+    )
     _add_gate(parser.add_argument_group("a gate that ends the run (docs/evaluate/gate.md)"))
     _add_verification(parser.add_argument_group("a second model as a check"))
     _add_workers(parser.add_argument_group("several processes or machines", "docs/scale.md"))
@@ -132,11 +141,16 @@ def run(args: argparse.Namespace) -> int:
 
     asked = options(with_suite_file(args))
     gate = _gate(args)
+    targets = _targets(args)
     try:
         result = evaluate(asked, gate)
     except KeyboardInterrupt as stop:  # what is kept has been printed
         return signals.code_of(stop)
     _print_scores(result.unperturbed, json=args.json)
+    if targets:
+        from vlmbench.integrations.loggers import log_run
+
+        log_run(remote_store.fetch_run(str(result.unperturbed.folder)), targets, name=result.unperturbed.folder.name)
     if gate is not None:
         return _report_gate(args, gate, result.unperturbed)
     for outcome in result.outcomes:
@@ -157,6 +171,15 @@ def _gate(args: argparse.Namespace) -> EarlyGate | None:
 
     refuse_perturbed(args.perturb)
     return EarlyGate(args.gate, gate_options.rules(args), args.seed, args.anchor)
+
+
+def _targets(args: argparse.Namespace) -> list[Target]:
+    """Where the scores go. Raises UsageError, before anything is asked, for services that are not there."""
+    if not args.log_to:
+        return []
+    from vlmbench.integrations.loggers import parse
+
+    return parse(args.log_to)
 
 
 def _report_gate(args: argparse.Namespace, gate: EarlyGate, outcome: Outcome) -> int:

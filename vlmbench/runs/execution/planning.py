@@ -120,6 +120,7 @@ def _planned(choice: TaskChoice, pairs: Iterable[tuple[Sample, Request]], model:
     """The requests of one task with their images' hashes and keys. Raises ModelError for what the model cannot do."""
     of_questions, of_examples = ImageHashes(), ImageHashes()  # which may be of another split, with the same names
     planned = []
+    fingerprint = model.fingerprint  # may be a hash over all weights
     for sample, request in pairs:
         encoding.check_encodable(choice.key, sample, request)
         encoding.check_image_places(choice.key, request)
@@ -127,7 +128,7 @@ def _planned(choice: TaskChoice, pairs: Iterable[tuple[Sample, Request]], model:
         hashes, error = of_questions.of(request.images)
         shown, unread = of_examples.of([image for example in request.examples for image in example.images])
         key = answer_key(
-            model=model.fingerprint,
+            model=fingerprint,
             settings=model.settings,
             task=choice.task.name,
             version=choice.task.version,
