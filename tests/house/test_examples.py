@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,20 +41,6 @@ def test_own_training(tmp_path: Path) -> None:
     printed = run_example("own_training.py", tmp_path)
     assert "step 30: loss" in printed and "step 60: loss" in printed and "before mine" in printed
     assert {path.name for path in (tmp_path / "answers").iterdir()} == {"step-0000030", "step-0000060"}
-
-
-def test_the_page_on_training_loops_shows_the_example() -> None:
-    """Its adapter and its two calls, word for word; an adapter takes some 20 lines."""
-    page = (ROOT / "docs" / "training" / "loops.md").read_text("utf-8")
-    example = (ROOT / "examples" / "own_training.py").read_text("utf-8")
-    shown = [
-        block for block in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL) if block in example
-    ]
-    assert [block.split()[0] for block in shown] == ["class", "evaluate", "metrics"]
-    adapters = [
-        block for block in re.findall(r"^class \w+\(vlmbench.BatchedModel\):\n(?:(?:    .*)?\n)+", page, re.MULTILINE)
-    ]
-    assert len(adapters) == 2 and all(len(adapter.strip().splitlines()) <= 20 for adapter in adapters)
 
 
 def test_demo_site(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def callback_class() -> type[Any]:
 
     Raises UsageError where none is.
     """
-    loaded = [name for name in LIBRARIES if name in sys.modules]
+    loaded = [name for name in LIBRARIES if sys.modules.get(name) is not None]
     for name in loaded or LIBRARIES:
         try:
             loaded = loaded or [import_module(name).__name__]

@@ -160,7 +160,7 @@ def records(content: bytes) -> Iterator[bytes]:
 def test_wandb_joins_the_run_of_a_training(result: Result, tmp_path: Path) -> None:
     import wandb
 
-    run = cast("Any", wandb.init(project="training"))
+    run = cast("Any", wandb).init(project="training")
     result.log_to("wandb", step=7)
     assert wandb.run is run, "it is not ended"
     run.log({"loss": 1.0})

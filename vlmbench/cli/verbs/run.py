@@ -60,7 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_settings(parser.add_argument_group("how the model computes"))
     generation.add_arguments(parser)
     judge.add_arguments(parser.add_argument_group("the judge of open answers"))
-    add = parser.add_argument_group("what is written and printed").add_argument
+    _add_output(parser.add_argument_group("what is written and printed"))
+    _add_gate(parser.add_argument_group("a gate that ends the run (docs/evaluate/gate.md)"))
+    _add_verification(parser.add_argument_group("a second model as a check"))
+    _add_workers(parser.add_argument_group("several processes or machines", "docs/scale.md"))
+
+
+def _add_output(group: Group) -> None:
+    add = group.add_argument
     add(
         "--output",
         type=paths.path,
@@ -84,9 +91,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="send the scores to wandb, mlflow, trackio, tensorboard, or a model card (hub-card=README.md); "
         "options: project=, name= (docs/training/loops.md)",
     )
-    _add_gate(parser.add_argument_group("a gate that ends the run (docs/evaluate/gate.md)"))
-    _add_verification(parser.add_argument_group("a second model as a check"))
-    _add_workers(parser.add_argument_group("several processes or machines", "docs/scale.md"))
 
 
 def _limit(text: str) -> int | float:
