@@ -91,7 +91,7 @@ def test_a_deeper_network_and_a_wrong_number(tmp_path: Path) -> None:
     made = callback(tmp_path, model="system.network")
     outer = ModuleType("outer")
     outer.system = ModuleType("system")  # type: ignore[attr-defined]
-    outer.system.network = 7  # type: ignore[attr-defined]
+    outer.system.network = 7
     assert made._network(outer) == 7
     with pytest.raises(UsageError, match="every=0 is no number of steps"):
         callback(tmp_path, every=0)
