@@ -25,6 +25,9 @@ SAMPLE_NOTE = "embedded sample: shows that everything works, not comparable with
 LEVEL = 0.95
 """The confidence level of the intervals of runs that do not say theirs."""
 
+LONGEST_OPTION = 38
+"""Characters of an option that a label shows."""
+
 LOGGER = logging.getLogger(__name__)
 
 _UNSAFE = re.compile(r"[^0-9A-Za-z]")
@@ -329,7 +332,9 @@ def _bounds(ends: Any) -> tuple[float, float] | None:
 def _labels(folders: Sequence[Path], manifests: Sequence[Mapping[str, Any]]) -> list[str]:
     """The model's name; where that is not enough, with the options that differ, or the folder's name."""
     names = [_model_name(manifest) for manifest in manifests]
-    labels = [name + _differences(index, names, manifests) for index, name in enumerate(names)]
+    same = [[at for at, other in enumerate(names) if other == name] for name in names]
+    words = [option_words(group.index(at), [manifests[one] for one in group]) for at, group in enumerate(same)]
+    labels = [f"{name}, {told}" if told else name for name, told in zip(names, words, strict=True)]
     return [
         f"{label} ({folder.resolve().name})" if labels.count(label) > 1 else label
         for folder, label in zip(folders, labels, strict=True)
@@ -342,19 +347,16 @@ def _model_name(manifest: Mapping[str, Any]) -> str:
     return f"{name}, {perturbation}" if perturbation else name
 
 
-def _differences(index: int, names: Sequence[str], manifests: Sequence[Mapping[str, Any]]) -> str:
-    """The options that set a run apart from those of the same name, as far as they are short enough to show."""
-    same = [_options(manifest) for name, manifest in zip(names, manifests, strict=True) if name == names[index]]
+def option_words(index: int, manifests: Sequence[Mapping[str, Any]]) -> str:
+    """The options that set one run apart from others of its name, as far as they are short enough to show."""
+    every = [_options(manifest) for manifest in manifests]
     words = []
-    for key, value in _options(manifests[index]).items():
-        shown = f", {key} {value}"
-        if (
-            any(other.get(key) != value for other in same)
-            and str(value) not in ("None", "False", "")
-            and len(shown) <= 40
-        ):
+    for key, value in every[index].items():
+        shown = f"{key} {value}"
+        different = any(other.get(key) != value for other in every)
+        if different and str(value) not in ("None", "False", "") and len(shown) <= LONGEST_OPTION:
             words.append(shown)
-    return "".join(words)
+    return ", ".join(words)
 
 
 def _options(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -365,6 +367,7 @@ def _options(manifest: Mapping[str, Any]) -> dict[str, Any]:
         **options.get("settings", {}),
         "checkpoint": Path(checkpoint).name if checkpoint else None,
         "limit": options.get("limit"),
+        "questions": "listed only" if options.get("ids") else None,
         "seed": options.get("seed"),
     }
 

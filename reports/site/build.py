@@ -23,13 +23,15 @@ from vlmbench.base.errors import StoreError
 from vlmbench.base.version import __version__
 from vlmbench.compare.labels.matching import of_runs
 
+from ..board.board import board
+from ..board.gaps import Opened
+from ..board.published import figures_of, read
 from ..runs import SAMPLE_NOTE, RunResult, load, with_perturbed, with_shrunk
 from ..text import exports, history, table
-from . import comparisons, ranks, report_data, run_groups
+from . import board_data, comparisons, report_data, run_groups
 from .answer_stats import answer_stats
 from .efficiency import COLUMNS
 from .page import data_script, render
-from .published import figures_of, read
 from .sample_index import judgements_by_sample, sample_chunks, sample_index
 
 if TYPE_CHECKING:
@@ -82,6 +84,8 @@ class _Site:
     def __init__(self, output: Path) -> None:
         self.output = output
         self.written: dict[str, None] = {}
+        self.stats: dict[str, dict[str, dict[str, Any]]] = {}
+        """By run id and task, what its answers look like."""
         self.earlier = _earlier_files(output)
 
     def write(self, runs: Sequence[RunResult], recipes: Sequence[ScoredRecipe] = ()) -> Path:
@@ -92,13 +96,15 @@ class _Site:
             summary, details[run.id] = self._run(run)
             summaries.append(summary)
             self._data(f"run-{run.id}", details[run.id])
-        opened: dict[str, Any] = {}
-        compared = comparisons.compare_pairs(run_groups.pairs(runs), opened)
+        opened = Opened()
+        found = board(run_groups.contenders(runs), opened)
+        compared = comparisons.compare_pairs(run_groups.pairs(runs, found.best_first()), opened)
         for (before, after), comparison in compared.items():
             self._data(f"compare-{before}-{after}", comparison)
         ids = {run.folder.resolve(): run.id for run in runs}
         seeds = [recipe.to_json([ids[folder.resolve()] for folder in recipe.folders]) for recipe in recipes]
-        report = {**_report(runs, summaries, compared, opened), "recipes": seeds}
+        rows = board_data.board_data(found, self.stats, comparisons.headline_tests(compared))
+        report = {**_report(runs, summaries, compared, opened), **rows, "recipes": seeds}
         for name, content in exports.files(exports.tables(report, details, compared)).items():
             self._put(f"exports/{name}", content)
         for run in runs:
@@ -121,6 +127,7 @@ class _Site:
             judgements = judgements_by_sample(run.judgements(key))
             for chunk_number, chunk in enumerate(sample_chunks(columns, judgements)):
                 self._data(f"{name}-{chunk_number}", chunk)
+        self.stats[run.id] = stats
         return report_data.run_summary(run, stats, counts), report_data.run_details(run, stats)
 
     def _thumbnail(self, run: RunResult, digest: str) -> bool:
@@ -177,12 +184,12 @@ def _report(
     runs: Sequence[RunResult],
     summaries: Sequence[dict[str, Any]],
     compared: comparisons.Comparisons,
-    opened: Mapping[str, Any],
+    opened: Opened,
 ) -> dict[str, Any]:
     """What the first page carries."""
     by_id = {run.id: run for run in runs}
     histories = [
-        {**one, "trends": history.trends([by_id[name] for name in one["runs"]], opened, history.MOST_RECORDS)}
+        {**one, "trends": history.trends([by_id[name] for name in one["runs"]], opened.runs, history.MOST_RECORDS)}
         for one in history.histories(runs)
     ]
     return {
@@ -192,8 +199,6 @@ def _report(
         "sample_note": SAMPLE_NOTE,
         "costs": COLUMNS,
         "runs": summaries,
-        "contenders": [run.id for run in run_groups.contenders(runs)],
-        "ranks": ranks.ranks(run_groups.contenders(runs), comparisons.headline_tests(compared)),
         "published": _published(runs),
         "perturbed": comparisons.with_holm(run_groups.perturbed_runs(runs), compared),
         "histories": histories,

@@ -1,4 +1,4 @@
-"""Pairs of runs compared ahead, so that the site can show differences with their intervals without computing any."""
+"""Rows and runs compared ahead, so that the site can show differences with their intervals without computing any."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 from vlmbench.base.errors import VlmbenchError
 from vlmbench.stats.paired import holm
 
-from ..runs import RunResult
+from ..board.gaps import Opened
+from ..board.rows import Row
+from ..runs import RunResult, TaskResult
 
 if TYPE_CHECKING:
     from vlmbench.compare.compare import TaskComparison
     from vlmbench.compare.differences import MetricDifference
+    from vlmbench.runs.storage.reload import StoredRun
 
-Pair = tuple[RunResult, RunResult]
+Side = Row | RunResult
 Comparisons = Mapping[tuple[str, str], Mapping[str, Any]]
-"""By the ids of two runs, (before, after)."""
+"""By the ids of two rows or runs, (before, after)."""
 
 MOST_RECORDS = 400_000
 """Records of all pairs that are compared ahead: some 20 seconds. The site names the command for other pairs."""
@@ -32,16 +35,12 @@ FLIPS = ("gained", "lost")
 """Only counted: the site finds the questions in the sample indexes of both runs."""
 
 
-def compare_pairs(pairs: Sequence[Pair], opened: dict[str, Any] | None = None) -> Comparisons:
-    """{(before, after): the tasks of `vlmbench compare --json` without the flips, and "failed": {task: reason}}.
-
-    `opened` takes up the runs that were read, by id.
-    """
-    opened = {} if opened is None else opened
+def compare_pairs(pairs: Sequence[tuple[Side, Side]], opened: Opened) -> Comparisons:
+    """{(before, after): the tasks of `vlmbench compare --json` without the flips, and "failed": {task: reason}}."""
     comparisons: dict[tuple[str, str], dict[str, Any]] = {}
     budget = MOST_RECORDS
     for before, after in pairs:
-        budget -= sum(task.best.n for task in after.tasks)
+        budget -= sum(task.best.n for task in tasks_of(after))
         if budget > 0:
             breakdowns = len(pairs) <= MOST_WITH_BREAKDOWNS
             comparisons[before.id, after.id] = _compare(before, after, opened, breakdowns=breakdowns)
@@ -95,19 +94,25 @@ def _shown(task: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((row for row in known if row["name"] == task["headline"]), known[0] if known else rows[0])
 
 
-def _compare(before: RunResult, after: RunResult, opened: dict[str, Any], *, breakdowns: bool) -> dict[str, Any]:
+def tasks_of(side: Side) -> Sequence[TaskResult]:
+    """The results of a row or a run."""
+    return side.merged.tasks if isinstance(side, Row) else side.tasks
+
+
+def _stored(side: Side, opened: Opened) -> StoredRun:
+    return opened.row(side) if isinstance(side, Row) else opened.run(side)
+
+
+def _compare(before: Side, after: Side, opened: Opened, *, breakdowns: bool) -> dict[str, Any]:
     """Compare task by task: one that cannot be paired says why, and the others are there."""
     from vlmbench.compare import compare as comparison
     from vlmbench.compare.differences import corrected
 
     try:
-        for run in (before, after):
-            if run.id not in opened:
-                opened[run.id] = comparison.open_run(run.folder)
+        earlier, later = _stored(before, opened), _stored(after, opened)
     except VlmbenchError as error:
         return {"tasks": [], "failed": {"": str(error)}}
-    earlier, later = opened[before.id], opened[after.id]
-    levels = {task.key: task.level for task in after.tasks}
+    levels = {task.key: task.level for task in tasks_of(after)}
     found: list[TaskComparison] = []
     failed: dict[str, str] = {}
     for key in (key for key in later.tasks if key in earlier.tasks):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..runs import RunResult
@@ -22,25 +22,47 @@ COLUMNS: Mapping[str, str] = {
 ENERGY = ("energy_joules", "energy_j")
 """Names of measured energy in the model's facts or the hardware's."""
 
+ADDED = ("judge_usd", "energy_joules")
+"""Columns that add up over the runs of one model."""
+
 
 def costs(run: RunResult, stats: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
     """A number per column of COLUMNS, of all tasks of a run together. `stats`: its answer statistics by task."""
     facts = run.manifest.get("model", {}).get("facts", {})
-    questions = sum(task["distinct"] for task in stats.values())
-    seconds = sum(task["seconds"] for task in stats.values())
-    words = sum(task["words"] for task in stats.values())
     hardware = run.manifest.get("hardware") or {}
-    thoughts = sum((task.get("reasoning_tokens") or 0.0) * task["distinct"] for task in stats.values())
     energy = next((value for name in ENERGY for value in (facts.get(name), hardware.get(name)) if value), None)
     return {
-        "per_second": questions / seconds if seconds else None,
-        "seconds_per_word": seconds / words if seconds and words else None,
-        "reasoning_tokens": thoughts / questions if thoughts else None,
+        **_speeds(stats),
         "peak_memory_bytes": _number(facts.get("peak_memory_bytes")),
         "weight_bytes": _number(facts.get("weight_bytes")),
         "parameters": _number(facts.get("parameters")),
         "judge_usd": _number((run.manifest.get("judge") or {}).get("usd")),
         "energy_joules": _number(energy),
+    }
+
+
+def together(parts: Sequence[Mapping[str, float | None]], stats: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The columns of several runs of one model: what adds up is added, of what does not the most counts.
+
+    `parts` are their own columns, `stats` the answer statistics of the tasks that are shown.
+    """
+    found: dict[str, float | None] = _speeds(stats)
+    for name in COLUMNS.keys() - found.keys():
+        known = [value for part in parts if (value := part[name]) is not None]
+        found[name] = (sum(known) if name in ADDED else max(known)) if known else None
+    return {name: found[name] for name in COLUMNS}
+
+
+def _speeds(stats: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
+    """The columns that come from the answers."""
+    questions = sum(task["distinct"] for task in stats.values())
+    seconds = sum(task["seconds"] for task in stats.values())
+    words = sum(task["words"] for task in stats.values())
+    thoughts = sum((task.get("reasoning_tokens") or 0.0) * task["distinct"] for task in stats.values())
+    return {
+        "per_second": questions / seconds if seconds else None,
+        "seconds_per_word": seconds / words if seconds and words else None,
+        "reasoning_tokens": thoughts / questions if thoughts else None,
     }
 
 

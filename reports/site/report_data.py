@@ -50,11 +50,11 @@ def run_summary(run: RunResult, stats: Mapping[str, Mapping[str, Any]], counts: 
             }
             for number, task in enumerate(run.tasks)
         ],
-        "suites": [_suite(suite) for suite in run.suites],
+        "suites": [suite_data(suite) for suite in run.suites],
     }
 
 
-def _suite(suite: TaskResult) -> dict[str, Any]:
+def suite_data(suite: TaskResult) -> dict[str, Any]:
     """The average of a suite, and the figures that it is made of."""
     scores = suite.scores
     return {

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import Any
 
+from ..board.rows import Row
 from ..runs import RunResult, TaskResult
 from ..text.history import finished, histories
 
+Side = Row | RunResult
+"""What can be compared: a row of the board, or one run."""
 MOST_PAIRS = 45
-"""Most pairs of runs that are compared ahead; ten runs of the same tasks have so many."""
+"""Most pairs that are compared ahead; ten rows of the same tasks have so many."""
 
 
 def perturbed_runs(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
@@ -29,22 +32,26 @@ def contenders(runs: Sequence[RunResult]) -> list[RunResult]:
     return [run for run in runs if not run.perturbation] or list(runs)
 
 
-def pairs(runs: Sequence[RunResult]) -> list[tuple[RunResult, RunResult]]:
-    """Pairs to compare ahead, at most MOST_PAIRS: (before, after).
+def pairs(runs: Sequence[RunResult], rows: Sequence[Row]) -> list[tuple[Side, Side]]:
+    """Pairs to compare ahead, at most MOST_PAIRS: (before, after). `rows` are those of the board, the best first.
 
-    First perturbed runs against their base, then neighbors in a history, then all others of one perturbation that
-    share a task.
+    First the best row against the second, then perturbed runs against their base and neighbors in a history, then all
+    other rows that share a task, those of the best ones first, and perturbed runs of one perturbation.
     """
     by_id = {run.id: run for run in runs}
-    candidates: list[tuple[RunResult, RunResult]] = []
+    boards = [pair for pair in combinations(rows, 2) if shared_tasks(pair[0].merged, pair[1].merged)]
+    candidates: list[tuple[Side, Side]] = [*boards[:1]]
     for group in perturbed_runs(runs):
         candidates += [(by_id[group["base"]], by_id[name]) for name in group["runs"]]
     for history in histories(runs):
         candidates += pairwise(by_id[name] for name in history["runs"])
-    for before, after in combinations(runs, 2):
-        if shared_tasks(before, after) and before.perturbation == after.perturbation:
-            candidates.append((before, after))
-    unique: dict[frozenset[str], tuple[RunResult, RunResult]] = {}
+    candidates += boards
+    candidates += [
+        pair
+        for pair in combinations([run for run in runs if run.perturbation], 2)
+        if pair[0].perturbation == pair[1].perturbation and shared_tasks(*pair)
+    ]
+    unique: dict[frozenset[str], tuple[Side, Side]] = {}
     for before, after in candidates:
         unique.setdefault(frozenset((before.id, after.id)), (before, after))
     return list(unique.values())[:MOST_PAIRS]

@@ -173,17 +173,22 @@ def _leaderboard(report: Mapping[str, Any]) -> Table:
         "low with missing",
         "high with missing",
     ]
-    head += ["first rank", "last rank", "coverage", *costs, "finished", "commit", "notes"]
+    head += ["first rank", "last rank", "gap to the best", "low gap", "high gap", "best or not told apart"]
+    head += ["too few to tell", "coverage", *costs, "finished", "commit", "notes"]
+    runs = {run["id"]: run for run in report["runs"]}
     rows: list[list[Cell]] = []
-    for run in (run for run in report["runs"] if run["id"] in report["contenders"]):
-        for task in run["tasks"]:
-            bar = task["bar"]
-            rank = report["ranks"].get(task["key"], {}).get("ranks", {}).get(run["id"], [None, None])
-            row = [task["key"], run["label"], task["protocol"], task["data"], task["headline"], bar["value"]]
+    for line in report["rows"]:
+        for key, name in line["cells"].items():
+            run, column = runs[name], report["columns"][key]
+            task = next(one for one in run["tasks"] if one["key"] == key)
+            bar, gap = task["bar"], column["gaps"].get(line["id"]) or {}
+            row = [key, line["label"], task["protocol"], task["data"], task["headline"], bar["value"]]
             row += [bar["low"], bar["high"], bar["n"], *(bar["bounds"] or (None, None))]
-            row += [*(bar["bounds_interval"] or (None, None)), *rank, Share(task["coverage"])]
-            costs_and_origin = [*(run["costs"][name] for name in costs), run["finished"], run["commit"]]
-            rows.append([*row, *costs_and_origin, "; ".join(task["notes"]) or None])
+            row += [*(bar["bounds_interval"] or (None, None)), *column["ranks"].get(line["id"], [None, None])]
+            row += [0.0 if line["id"] == column["best"] else gap.get("value"), gap.get("low"), gap.get("high")]
+            row += ["yes" if line["id"] in column[name] else "" for name in ("bold", "few")]
+            row += [Share(task["coverage"]), *(line["costs"][name] for name in costs), run["finished"], run["commit"]]
+            rows.append([*row, "; ".join(task["notes"]) or None])
     order = {task: place for place, task in enumerate(dict.fromkeys(row[0] for row in rows))}
     rows.sort(key=lambda row: (order[row[0]], -_least(row)))
     return Table("leaderboard", f"Leaderboard, {report['built']}. Intervals are {_levels(report)}.", head, rows)
@@ -294,7 +299,7 @@ def _recipes(report: Mapping[str, Any]) -> Table:
 
 
 def _differences(report: Mapping[str, Any], compared: Mapping[tuple[str, str], Mapping[str, Any]]) -> Table:
-    labels = {run["id"]: run["label"] for run in report["runs"]}
+    labels = {one["id"]: one["label"] for one in (*report["runs"], *report["rows"])}
     head = ["before", "after", "task", "metric", "breakdown", "label", "value before", "value after", "difference"]
     head += ["low", "high", "p", "p (Holm)", "margin", "p of the same (Holm)", "verdict", "better", "test", "n"]
     level = level_words(task["level"] for comparison in compared.values() for task in comparison["tasks"])

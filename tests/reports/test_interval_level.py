@@ -13,7 +13,7 @@ from tests.reports import written
 from tests.reports.fabricate import Recipe, fabricate
 
 build: Any = import_module("vlmbench.reports.site.build")
-ranks: Any = import_module("vlmbench.reports.site.ranks")
+ranks: Any = import_module("vlmbench.reports.board.ranks")
 runs: Any = import_module("vlmbench.reports.runs")
 table: Any = import_module("vlmbench.reports.text.table")
 

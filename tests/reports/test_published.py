@@ -13,8 +13,8 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.samples import Response, Score, Status, Verdict
 from vlmbench.base.task import Judged, Task
 from vlmbench.data.files import Folder
+from vlmbench.reports.board.published import CERTAINTY, FILE, Published, comparable_figures, figures_of, read
 from vlmbench.reports.runs import TaskResult
-from vlmbench.reports.site.published import CERTAINTY, FILE, Published, comparable_figures, figures_of, read
 from vlmbench.scoring.score import score_response
 
 FIGURES = read()

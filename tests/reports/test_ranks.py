@@ -16,7 +16,7 @@ from tests.reports.written import report
 from tests.support.gate_runs import changed, ran, truths, worse, wrong
 
 build: Any = import_module("vlmbench.reports.site.build")
-ranks: Any = import_module("vlmbench.reports.site.ranks")
+ranks: Any = import_module("vlmbench.reports.board.ranks")
 
 
 def id_of(page: Path, row: dict[str, Any]) -> str:

@@ -14,7 +14,9 @@ import pytest
 from tests.reports.fabricate import fabricate
 
 run_groups: Any = import_module("vlmbench.reports.site.run_groups")
-ranks: Any = import_module("vlmbench.reports.site.ranks")
+leaders: Any = import_module("vlmbench.reports.board.leaders")
+ranks: Any = import_module("vlmbench.reports.board.ranks")
+rows: Any = import_module("vlmbench.reports.board.rows")
 comparisons: Any = import_module("vlmbench.reports.site.comparisons")
 runs: Any = import_module("vlmbench.reports.runs")
 calibration: Any = import_module("vlmbench.reports.site.calibration")
@@ -51,29 +53,34 @@ def test_perturbed_runs_histories_and_pairs(loaded: Any) -> None:
     ids = {name: run.id for name, run in loaded.items()}
     assert run_groups.perturbed_runs(every) == [{"base": ids["base"], "runs": [ids["blind"]]}]
     assert run_groups.histories(every) == [{"name": "tinyllava", "runs": [ids["old"], ids["base"]]}]
-    found = [(one.id, other.id) for one, other in run_groups.pairs(every)]
-    assert found[:2] == [(ids["base"], ids["blind"]), (ids["old"], ids["base"])]
+    board = rows.rows(run_groups.contenders(every))
+    found = [(one.id, other.id) for one, other in run_groups.pairs(every, board)]
+    assert found[:3] == [(ids["base"], ids["old"]), (ids["base"], ids["blind"]), (ids["base"], ids["other"])]
     assert len(found) == len({frozenset(pair) for pair in found}) == 4
     assert loaded["old"].gate == {"outcome": "fail", "tasks": []} and loaded["base"].gate is None
 
 
 def test_ranks_are_ranges(loaded: Any) -> None:
     """By the difference over its error; by paired tests where there are some, whatever the intervals."""
-    three = [loaded["base"], loaded["blind"], loaded["old"]]
-    base, blind, old = (run.id for run in three)
-    found = ranks.ranks(three, {})["pope"]
-    assert found == {"ranks": {base: [1, 2], blind: [3, 3], old: [1, 2]}, "paired": False}
-    told = {(old, base): {"pope": (1.5, 0.001)}, (base, blind): {"pope": (-40.0, 0.4)}}
-    found = ranks.ranks(three, told)["pope"]
-    assert found == {"ranks": {base: [1, 2], blind: [2, 3], old: [2, 2]}, "paired": True}
-    borderline = {(old, base): {"pope": (1.5, 0.03)}, (base, blind): {"pope": (-40.0, 0.04)}}
-    assert ranks.ranks(three, borderline)["pope"]["ranks"][base] == [1, 3]  # Holm: 2 x 0.03 is too much
+    results = {
+        name: next(task for task in loaded[name].tasks if task.key == "pope") for name in ("base", "blind", "old")
+    }
+
+    def found(tests: Any) -> Any:
+        column = leaders.column("pope", results, {}, tests)
+        return dict(column.ranks), column.paired
+
+    assert found({}) == ({"base": [1, 2], "blind": [3, 3], "old": [1, 2]}, False)
+    told = {("old", "base"): (1.5, 0.001), ("base", "blind"): (-40.0, 0.4)}
+    assert found(told) == ({"base": [1, 2], "blind": [2, 3], "old": [2, 2]}, True)
+    borderline = {("old", "base"): (1.5, 0.03), ("base", "blind"): (-40.0, 0.04)}
+    assert found(borderline)[0]["base"] == [1, 3]  # Holm: 2 x 0.03 is too much
 
 
 def test_older_runs_with_failures_and_no_bounds_are_never_told_apart(loaded: Any) -> None:
     run = loaded["base"]
     task = replace(run.tasks[0], scores={**run.tasks[0].scores, "coverage": 0.9})
-    assert ranks._bounded(task).bounds == (-math.inf, math.inf)
+    assert ranks.upward(task).bounds == (-math.inf, math.inf)
 
 
 def test_perturbed_runs_are_corrected_over_all_perturbations_and_tasks() -> None:

@@ -13,7 +13,7 @@ import { buildSync, version } from "esbuild";
 const HERE = dirname(fileURLToPath(import.meta.url));
 /** Entry point to the global that its bundle defines, if any. */
 const PAGES = { report: "vb", training: undefined, ranges: undefined, labels: undefined };
-const FOLDERS = [".", "lib", "views"];
+const FOLDERS = [".", "lib", "lib/types", "views", "views/board"];
 
 const bundle = (name) =>
   buildSync({

@@ -6,18 +6,18 @@ import { h } from "./lib/dom.ts";
 import { missingFile, notFound } from "./lib/panels.ts";
 import { recordsOf } from "./lib/records.ts";
 import { currentRoute, linkTo, type Shown, type View } from "./lib/route.ts";
-import { allRuns } from "./lib/runs.ts";
+import { allRuns, bestFirst } from "./lib/runs.ts";
 import { exportTable } from "./lib/table.ts";
 import { compareView } from "./views/compare.ts";
 import { historyView } from "./views/history.ts";
-import { leaderboardView } from "./views/leaderboard.ts";
+import { leaderboardView } from "./views/board/leaderboard.ts";
 import { modelView } from "./views/model.ts";
 import { perturbationsView } from "./views/perturbations.ts";
 import { samplesView } from "./views/samples.ts";
 import { taskView } from "./views/task.ts";
 
 /** The bundle's global `vb`: the data files call `take`; the rest is for the console and for tests. */
-export { allRuns, exportTable, gain, loadFiles, recordsOf, take, verdictWords };
+export { allRuns, bestFirst, exportTable, gain, loadFiles, recordsOf, take, verdictWords };
 
 const VIEWS: Record<string, View> = {
   leaderboard: leaderboardView,
@@ -47,7 +47,7 @@ function navigation(view: string): void {
   const entries: Entry[] = [
     ["leaderboard", "Leaderboard"],
     ["task", "Tasks"],
-    ["model", "Models", true, { run: runs[0]?.id ?? "" }],
+    ["model", "Models", true, { run: bestFirst()[0]?.runs[0].id ?? runs[0]?.id ?? "" }],
     ["samples", "Samples"],
     ["compare", "Compare", pairs.length > 0],
     ["perturbations", "Perturbations", perturbed.length > 0],

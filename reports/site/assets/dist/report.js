@@ -23,6 +23,7 @@ var vb = (() => {
   var report_exports = {};
   __export(report_exports, {
     allRuns: () => allRuns,
+    bestFirst: () => bestFirst,
     exportTable: () => exportTable,
     gain: () => gain,
     loadFiles: () => loadFiles,
@@ -158,15 +159,80 @@ var vb = (() => {
 
   // lib/runs.ts
   var allRuns = () => report().runs;
-  function contenders() {
-    const ids = report().contenders;
-    return allRuns().filter((run) => ids.includes(run.id));
+  var board = null;
+  function boardRows() {
+    board ??= report().rows.map((row) => {
+      const of = (id) => allRuns().find((run) => run.id === id);
+      const cells2 = Object.fromEntries(Object.entries(row.cells).map(([key2, id]) => [key2, of(id)]));
+      const runs = row.runs.map(of);
+      return {
+        ...runs[0],
+        ...row,
+        runs,
+        cells: cells2,
+        older: Object.fromEntries(Object.entries(row.older).map(([key2, ids]) => [key2, ids.map(of)])),
+        tasks: Object.entries(cells2).map(([key2, run]) => findTask(run, key2)),
+        gate: null
+        // of its runs: gateOf takes the run of the cell
+      };
+    });
+    return board;
   }
   var findRun = (id) => allRuns().find((run) => run.id === id);
+  var rowOf = (id) => boardRows().find((row) => row.id === id || row.runs.some((run) => run.id === id));
+  var findSide = (id) => boardRows().find((row) => row.id === id) ?? findRun(id);
+  var sourceOf = (side, key2) => "cells" in side ? side.cells[key2] : side;
   var findTask = (run, key2) => run?.tasks.find((task) => task.key === key2);
   var detailsOf = (run) => runFile(run.id);
-  var runsOn = (key2) => contenders().flatMap((run) => run.tasks.filter((task) => task.key === key2).map((task) => ({ run, task })));
-  var taskKeys = () => [...new Set(contenders().flatMap((run) => run.tasks.map((task) => task.key)))];
+  var rowsOn = (key2) => boardRows().flatMap(
+    (row) => row.tasks.filter((task) => task.key === key2).map((task) => ({ row, run: row.cells[task.key], task }))
+  );
+  var taskKeys = () => [...new Set(boardRows().flatMap((row) => row.tasks.map((task) => task.key)))];
+  function sortValue({ bar }) {
+    if (bar.value === null) return null;
+    if (bar.better === "less") return -(bar.bounds ? bar.bounds[1] : bar.value);
+    return bar.bounds ? bar.bounds[0] : bar.value;
+  }
+  var suiteOf = (row, key2) => row.suites.find((suite) => suite.key === key2);
+  var averageKeys = () => Object.keys(report().averages).filter(
+    (key2) => boardRows().some((row) => (suiteOf(row, key2)?.bar.value ?? null) !== null)
+  );
+  function winRate(row, keys) {
+    const shares = keys.flatMap((key2) => {
+      const ranks = report().columns[key2]?.ranks ?? {};
+      const others2 = Object.keys(ranks).length - 1;
+      const [first, last] = ranks[row.id] ?? [0, 0];
+      return others2 > 0 && first ? [100 * (2 * (others2 + 1) - first - last) / (2 * others2)] : [];
+    });
+    return shares.length ? shares.reduce((sum, one) => sum + one, 0) / shares.length : null;
+  }
+  function scoreRate(row, keys) {
+    const shares = keys.flatMap((key2) => {
+      const own = findTask(row, key2);
+      const value = own && sortValue(own);
+      const others2 = rowsOn(key2).filter((one) => one.row !== row);
+      if (value === null || value === void 0 || !others2.length) return [];
+      return [others2.filter((one) => (sortValue(one.task) ?? -Infinity) < value).length / others2.length];
+    });
+    return shares.length ? shares.reduce((sum, one) => sum + one, 0) / shares.length : -1;
+  }
+  function bestFirst(rows = boardRows()) {
+    const keys = taskKeys();
+    const average = averageKeys().find((key2) => boardRows().filter((row) => averageOf(row, key2) !== null).length > 1);
+    const order = new Map(
+      rows.map((row) => [row, [average ? averageOf(row, average) : null, winRate(row, keys), scoreRate(row, keys)]])
+    );
+    const compare = (a, b) => {
+      const theirs = order.get(b) ?? [];
+      for (const [at, value] of (order.get(a) ?? []).entries()) {
+        const ahead = (theirs[at] ?? -Infinity) - (value ?? -Infinity);
+        if (ahead) return ahead;
+      }
+      return 0;
+    };
+    return [...rows].sort(compare);
+  }
+  var averageOf = (row, key2) => suiteOf(row, key2)?.bar.value ?? null;
   var gateOf = (run, key2) => run.gate?.tasks.find((task) => task.key === key2) ?? null;
   function promptsDiffer(rows) {
     const known = /* @__PURE__ */ new Map();
@@ -180,18 +246,32 @@ var vb = (() => {
   var speedText = (task, unit = "/s") => task.per_second ? `${formatAmount(task.per_second)}${unit}` : "–";
 
   // lib/comparisons.ts
-  function pairFile(before, after) {
+  function fileOf(before, after) {
     for (const [one, other] of report().pairs) {
       if (one === before && other === after) return { name: `compare-${one}-${other}`, turned: false };
       if (one === after && other === before) return { name: `compare-${one}-${other}`, turned: true };
     }
     return null;
   }
-  function comparisonOf(before, after) {
-    const file = pairFile(before, after);
-    const comparison = file && comparisonFile(file.name);
-    if (!comparison) return null;
-    return new Map(comparison.tasks.map((task) => [task.key, file.turned ? turnedTask(task) : task]));
+  function idsOf(id, key2) {
+    const row = rowOf(id);
+    const shown2 = row && key2 !== null && row.cells[key2];
+    if (!shown2) return [id];
+    return row.id === id ? [id, shown2.id] : shown2.id === id ? [id, row.id] : [id];
+  }
+  function pairFile(before, after, key2 = null) {
+    for (const one of idsOf(before, key2)) {
+      for (const other of idsOf(after, key2)) {
+        const file = fileOf(one, other);
+        if (file) return file;
+      }
+    }
+    return null;
+  }
+  function comparisonOf(before, after, key2) {
+    const file = pairFile(before, after, key2);
+    const task = file && comparisonFile(file.name)?.tasks.find((one) => one.key === key2);
+    return task ? file.turned ? turnedTask(task) : task : null;
   }
   var minus = (value) => value === null ? null : -value;
   var turned = (one) => ({
@@ -234,7 +314,7 @@ var vb = (() => {
   }
   var bare = (name, value) => ({ headline: name, bar: { name, value } });
   function headlineDifference(base, run, key2) {
-    const task = comparisonOf(base.id, run.id)?.get(key2);
+    const task = comparisonOf(base.id, run.id, key2);
     const known = (one2) => one2.paired.difference.value !== null;
     const difference = task?.differences.find((one2) => one2.name === task.headline && known(one2)) ?? task?.differences.find(known);
     const [before, after] = [findTask(base, key2) ?? NONE, findTask(run, key2) ?? NONE];
@@ -266,24 +346,28 @@ var vb = (() => {
       level: (task ?? findTask(run, key2))?.level ?? null
     };
   }
-  var differenceColumns = (before, after, rows) => [
-    { head: before, class: "number", cell: (row) => formatScore(row.one.bar.value), plain: (row) => row.one.bar.value },
-    {
-      head: after,
-      class: "number",
-      cell: (row) => formatScore(row.other.bar.value),
-      plain: (row) => row.other.bar.value
-    },
-    { head: "difference", class: "number strong", cell: (row) => formatSigned(row.value), plain: (row) => row.value },
-    {
-      head: intervalHead(levelsOf(rows)),
-      class: "number",
-      cell: (row) => row.low === null ? "–" : `${formatSigned(row.low)} to ${formatSigned(row.high)}`
-    },
-    { head: "p (Holm)", class: "number", cell: (row) => formatP(row.p), plain: (row) => row.p },
-    { head: `${after} is`, cell: (row) => row.verdict, plain: (row) => row.verdict },
-    { head: "test", cell: (row) => row.method || "–" }
-  ];
+  function differenceColumns(before, after, rows) {
+    const interval2 = intervalHead(levelsOf(rows));
+    const columns3 = [
+      { head: before, class: "number", cell: (row) => formatScore(row.one.bar.value), plain: (row) => row.one.bar.value },
+      {
+        head: after,
+        class: "number",
+        cell: (row) => formatScore(row.other.bar.value),
+        plain: (row) => row.other.bar.value
+      },
+      { head: "difference", class: "number strong", cell: (row) => formatSigned(row.value), plain: (row) => row.value },
+      {
+        head: interval2,
+        class: "number",
+        cell: (row) => row.low === null ? "–" : `${formatSigned(row.low)} to ${formatSigned(row.high)}`
+      },
+      { head: "p (Holm)", class: "number", cell: (row) => formatP(row.p), plain: (row) => row.p },
+      { head: `${after} is`, cell: (row) => row.verdict, plain: (row) => row.verdict },
+      { head: "test", cell: (row) => row.method || "–" }
+    ];
+    return columns3.map((column) => ({ ...column, small: String(column.head) }));
+  }
 
   // lib/route.ts
   function currentRoute() {
@@ -420,7 +504,7 @@ ${body}\\bottomrule
   function headCell(column, sort) {
     const place = { scope: "col", class: column.class };
     const { key: key2 } = column;
-    if (!sort || !key2) return h("th", place, column.head);
+    if (!sort || !key2) return h("th", place, column.head, column.foot);
     const now = sort.by === key2;
     return h(
       "th",
@@ -434,7 +518,8 @@ ${body}\\bottomrule
           onclick: () => sort.go(key2, now ? !sort.down : Boolean(column.down))
         },
         column.head
-      )
+      ),
+      column.foot
     );
   }
   function cells(columns3, row, at) {
@@ -449,7 +534,7 @@ ${body}\\bottomrule
     if (spans) filled2.push(h("td", { colspan: columns3.length - spans.from, class: "spans" }, spans.node));
     return filled2;
   }
-  function dataTable(caption, columns3, rows, attributes = {}, { sort = null, name = null } = {}) {
+  function dataTable(caption, columns3, rows, attributes = {}, { sort = null, name = null, pinned = false } = {}) {
     const plain = () => {
       const kept = columns3.filter((column) => column.plain !== null);
       const cell = (column, row) => column.plain ? column.plain(row) : line(h("i", {}, column.cell(row)).textContent);
@@ -463,7 +548,7 @@ ${body}\\bottomrule
       { class: "tabled" },
       h(
         "div",
-        { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+        { class: pinned ? "scroll pinned" : "scroll", tabindex: "0", role: "region", "aria-label": caption },
         h(
           "table",
           attributes,
@@ -756,8 +841,8 @@ ${body}\\bottomrule
   }
   var endsOf = (bars) => bars.flatMap((bar) => [bar.value, bar.low, bar.high]).filter((end) => end !== null);
   function valueDomain(bars) {
-    const ends = endsOf(bars);
-    return [Math.min(0, ...ends), Math.max(100, ...ends)];
+    const ends2 = endsOf(bars);
+    return [Math.min(0, ...ends2), Math.max(100, ...ends2)];
   }
   function barChart(bars, label) {
     const shown2 = bars.filter((bar) => bar.value !== null).map((bar, place) => ({ ...bar, place: String(place) }));
@@ -811,11 +896,11 @@ ${body}\\bottomrule
     );
   }
   function interval(bars, y) {
-    const ends = { y, stroke: "var(--ink)", strokeWidth: 1.5 };
+    const ends2 = { y, stroke: "var(--ink)", strokeWidth: 1.5 };
     return [
-      Plot.ruleY(bars, { x1: "low", x2: "high", ...ends }),
-      Plot.tickX(bars, { x: "low", ...ends, insetTop: 6, insetBottom: 6 }),
-      Plot.tickX(bars, { x: "high", ...ends, insetTop: 6, insetBottom: 6 })
+      Plot.ruleY(bars, { x1: "low", x2: "high", ...ends2 }),
+      Plot.tickX(bars, { x: "low", ...ends2, insetTop: 6, insetBottom: 6 }),
+      Plot.tickX(bars, { x: "high", ...ends2, insetTop: 6, insetBottom: 6 })
     ];
   }
   var intervalChart = (bar, domain, label, color) => chart(
@@ -880,9 +965,9 @@ ${body}\\bottomrule
   );
   var ticks = ([low, high]) => d3.ticks(low, high, 4).filter((at) => at >= low && at <= high);
   function zoomedDomain(bars) {
-    const ends = endsOf(bars);
-    if (!ends.length) return [0, 100];
-    const [low, high] = [Math.min(...ends), Math.max(...ends)];
+    const ends2 = endsOf(bars);
+    if (!ends2.length) return [0, 100];
+    const [low, high] = [Math.min(...ends2), Math.max(...ends2)];
     const air = Math.max(2.5, (high - low) * 0.15);
     const top = high <= 100 ? 100 : high + air;
     return [Math.max(Math.min(0, low), Math.floor((low - air) / 5) * 5), Math.min(top, Math.ceil((high + air) / 5) * 5)];
@@ -984,7 +1069,11 @@ loss ${formatScore(point.loss, 4)}`,
 
   // lib/run_charts.ts
   var COLORS = 8;
-  var runColor = (id) => `var(--c${allRuns().findIndex((run) => run.id === id) % COLORS})`;
+  function runColor(id) {
+    const row = rowOf(id);
+    const place = row ? boardRows().indexOf(row) : allRuns().findIndex((run) => run.id === id);
+    return `var(--c${place % COLORS})`;
+  }
   function breakdownChart(rows, label) {
     const shown2 = rows.filter((row) => row.value !== null);
     const labels = [...new Set(shown2.map((row) => row.label))];
@@ -1055,9 +1144,9 @@ loss ${formatScore(point.loss, 4)}`,
     })
   );
   function differenceChart(rows, label) {
-    const ends = rows.flatMap((row) => [row.value, row.low, row.high, 0]).filter((end) => end !== null);
-    const reach = Math.max(1, ...ends.map(Math.abs)) * 1.08;
-    const domain = [Math.min(...ends) < 0 ? -reach : -reach / 6, Math.max(...ends) > 0 ? reach : reach / 6];
+    const ends2 = rows.flatMap((row) => [row.value, row.low, row.high, 0]).filter((end) => end !== null);
+    const reach = Math.max(1, ...ends2.map(Math.abs)) * 1.08;
+    const domain = [Math.min(...ends2) < 0 ? -reach : -reach / 6, Math.max(...ends2) > 0 ? reach : reach / 6];
     const words = (row) => `${row.label}: ${formatSigned(row.value)} (${formatInterval(row)})`;
     const tone = (row) => !row.significant || !row.gain ? "var(--muted)" : row.gain > 0 ? "var(--right)" : "var(--wrong)";
     const height = rows.length * 32 + 34;
@@ -1326,13 +1415,24 @@ loss ${formatScore(point.loss, 4)}`,
     changed: "Different wording",
     all: "All"
   };
+  function opening() {
+    const [best, ...others2] = bestFirst();
+    const second = others2.find((row) => row.tasks.some((task) => findTask(best, task.key)));
+    return second ? [best.id, second.id] : report().pairs[0] ?? [];
+  }
   function chosen(params) {
-    const first = report().pairs[0] ?? [];
-    const a = findRun(params.get("a") ?? first[0]);
-    const b = findRun(params.get("b") ?? first[1]);
+    const first = params.has("a") && params.has("b") ? [] : opening();
+    const a = findSide(params.get("a") ?? first[0]);
+    const b = findSide(params.get("b") ?? first[1]);
     const keys = a && b ? a.tasks.map((task) => task.key).filter((key3) => findTask(b, key3)) : [];
     const key2 = params.get("task") ?? keys[0];
     return { a, b, keys, key: keys.includes(key2) ? key2 : null };
+  }
+  function sides() {
+    const rows = bestFirst();
+    const whole = new Set(rows.map((row) => row.id));
+    const runs = allRuns().filter((run) => !whole.has(run.id));
+    return [...rows, ...runs].map((side) => [side.id, "cells" in side ? side.label : `one run: ${side.label}`]);
   }
   function joined(one, other) {
     const pairs = [];
@@ -1375,10 +1475,10 @@ loss ${formatScore(point.loss, 4)}`,
     );
   }
   function notice(a, b, key2) {
-    const file = pairFile(a.id, b.id);
+    const file = pairFile(a.id, b.id, key2);
     const why = (file && comparisonFile(file.name)?.failed) ?? {};
-    const failed = file ? why[""] ?? why[key2] : "These two runs were not compared when the report was built; run `vlmbench compare`.";
-    const task = comparisonOf(a.id, b.id)?.get(key2);
+    const failed = file ? why[""] ?? why[key2] : "These two were not compared when the report was built; run `vlmbench compare`.";
+    const task = comparisonOf(a.id, b.id, key2);
     return [
       failed ? h("p", { class: "notice", role: "note" }, h("strong", {}, "No intervals. "), dataText(failed)) : null,
       task?.differs?.length ? h(
@@ -1405,7 +1505,7 @@ loss ${formatScore(point.loss, 4)}`,
     return `Above zero: B is better.${suffix} Colored: p below 5 %, Holm-corrected over the metrics. “The same”: a difference of that size is excluded, by tests corrected likewise; otherwise there are too few questions to tell.`;
   }
   function differences(a, b, key2) {
-    const task = comparisonOf(a.id, b.id)?.get(key2);
+    const task = comparisonOf(a.id, b.id, key2);
     const head = headlineDifference(a, b, key2);
     const row = (one) => {
       const change = gain({ ...one, value: one.paired.difference.value });
@@ -1432,10 +1532,10 @@ loss ${formatScore(point.loss, 4)}`,
     const drawn = rows.filter((one) => one.value !== null);
     const table = (caption, of) => dataTable(
       caption,
-      [{ head: "metric", cell: (one) => dataText(one.label) }, ...differenceColumns("A", "B", of)],
+      [{ head: "metric", class: "stub", cell: (one) => dataText(one.label) }, ...differenceColumns("A", "B", of)],
       of,
       {
-        class: "slim"
+        class: "slim stacked"
       }
     );
     return card(
@@ -1453,7 +1553,7 @@ loss ${formatScore(point.loss, 4)}`,
     );
   }
   function pickers(a, b, { keys, key: key2 }) {
-    const runs = allRuns().map((run) => [run.id, run.label]);
+    const runs = sides();
     return h(
       "div",
       { class: "filter-row" },
@@ -1479,7 +1579,7 @@ loss ${formatScore(point.loss, 4)}`,
     const list = virtualList("Flips", {
       height: HEIGHT,
       least: LEAST,
-      card: (pair) => flipCard(one, other, pair, linkTo("samples", { run: b.id, task: key2, open: other.id[pair[1]] }))
+      card: (pair) => flipCard(one, other, pair, linkTo("samples", { run: sourceOf(b, key2).id, task: key2, open: other.id[pair[1]] }))
     });
     const status = h("p", { class: "hint", role: "status" });
     let typing = 0;
@@ -1534,7 +1634,7 @@ loss ${formatScore(point.loss, 4)}`,
     needs: (params) => {
       const { a, b, key: key2 } = chosen(params);
       const tasks = [findTask(a, key2), findTask(b, key2)].filter((task) => task !== void 0);
-      const file = a && b ? pairFile(a.id, b.id) : null;
+      const file = a && b ? pairFile(a.id, b.id, key2) : null;
       return key2 ? [...tasks.map((task) => task.list), ...file ? [file.name] : []] : [];
     },
     build: (main2, params) => {
@@ -1551,9 +1651,9 @@ loss ${formatScore(point.loss, 4)}`,
         pageFrame(
           "Compare",
           [
-            h("a", { href: linkTo("model", { run: a.id, task: key2 }) }, "A: ", dataText(a.label)),
+            h("a", { href: linkTo("model", { run: sourceOf(a, key2).id, task: key2 }) }, "A: ", dataText(a.label)),
             " against ",
-            h("a", { href: linkTo("model", { run: b.id, task: key2 }) }, "B: ", dataText(b.label)),
+            h("a", { href: linkTo("model", { run: sourceOf(b, key2).id, task: key2 }) }, "B: ", dataText(b.label)),
             " on ",
             dataText(key2)
           ],
@@ -1671,6 +1771,7 @@ loss ${formatScore(point.loss, 4)}`,
       if (!history2) return void main2.append(notFound("This report holds no model with several runs."));
       const runs = history2.runs.map(findRun).filter((run) => run !== void 0);
       const keys = [...new Set(runs.flatMap((run) => run.tasks.map((task) => task.key)))];
+      const parts2 = keys.map((key2) => part(key2, runs, history2.trends[key2])).filter((one) => one !== null);
       main2.append(
         pageFrame(
           "History",
@@ -1685,11 +1786,567 @@ loss ${formatScore(point.loss, 4)}`,
             histories.map((one, at) => [String(at), one.name])
           ) : null,
           sampleNotice(runs.flatMap((run) => run.tasks)),
-          keys.map((key2) => part(key2, runs, history2.trends[key2]))
+          parts2.length ? parts2 : h(
+            "p",
+            { class: "notice", role: "note" },
+            h("strong", {}, "No task in common. "),
+            `Each of these ${runs.length} runs has other tasks (${keys.length} in all), so that nothing can be followed over time. A history begins when one of them is run again.`
+          )
         )
       );
     }
   };
+
+  // views/board/cells.ts
+  var gapOf = (column, row) => column?.gaps[row.id] ?? null;
+  var isBest = (column, row) => column?.best === row.id;
+  var ends = ({ low, high }) => low === null || high === null ? "no interval" : `${formatSigned(low)} to ${formatSigned(high)}`;
+  function gapLines(column, row) {
+    if (isBest(column, row)) return Object.keys(column?.ranks ?? {}).length > 1 ? "best" : "–";
+    const gap = gapOf(column, row);
+    if (!gap) return "–";
+    return [formatSigned(gap.value), h("span", { class: "under" }, gap.paired ? "" : "≈ ", ends(gap))];
+  }
+  var rankText = (column, row) => {
+    const rank = column?.ranks[row.id];
+    return rank ? rank[0] === rank[1] ? `rank ${rank[0]}` : `rank ${rank[0]}–${rank[1]}` : "–";
+  };
+  function sentence(column, row, name, bar) {
+    const best = boardRows().find((one) => one.id === column?.best);
+    const gap = gapOf(column, row);
+    const parts2 = [
+      `${row.label} on ${name}: ${humanize(bar.name)} ${formatScore(bar.value)} (${formatInterval(bar)}, n = ${formatCount(bar.n)})`
+    ];
+    if (best && best !== row && gap)
+      parts2.push(
+        `${formatSigned(gap.value)} against ${best.label} (${ends(gap)}, ${gap.paired ? "the same questions" : "from the two intervals"})`
+      );
+    parts2.push(rankText(column, row));
+    if (column?.few.includes(row.id)) parts2.push("too few questions to tell");
+    return parts2.join("; ");
+  }
+  function below(column, row, bar, kind) {
+    const line2 = (text) => h("span", { class: "under" }, text);
+    if (kind === "none") return null;
+    if (kind === "interval") return line2(formatInterval(bar));
+    if (kind === "rank") return line2(rankText(column, row));
+    if (isBest(column, row)) return line2(Object.keys(column?.ranks ?? {}).length > 1 ? "best" : "alone");
+    const gap = gapOf(column, row);
+    if (!gap) return line2("–");
+    return [
+      h("span", { class: "under gap" }, formatSigned(gap.value)),
+      gap.low === null || gap.high === null ? line2("no interval") : h(
+        "span",
+        { class: "under tight" },
+        gap.paired ? "" : "≈ ",
+        `${formatSigned(gap.low)} to ${formatSigned(gap.high)}`
+      )
+    ];
+  }
+  function scoreCell(column, row, name, bar, kind, link, marks2 = null) {
+    const few = column?.few.includes(row.id) ?? false;
+    const bold = column?.bold.includes(row.id) ?? false;
+    const look = few ? "score few" : bold ? "score leading" : "score";
+    const value = h(
+      "span",
+      { class: look },
+      formatScore(bar.value),
+      few ? h("span", { class: "doubt" }, "?", h("span", { class: "unseen" }, " too few questions to tell")) : null
+    );
+    const content2 = [value, below(column, row, bar, kind)];
+    const title = sentence(column, row, name, bar);
+    return [
+      link ? h("a", { class: "cell", href: link, title }, content2) : h("span", { class: "cell", title }, content2),
+      marks2
+    ];
+  }
+  function marks(row, task) {
+    const gate2 = gateOf(row.cells[task.key], task.key);
+    return [
+      gate2 ? h("span", { class: `tag tag-${gate2.outcome} small`, title: gate2.reason }, `gate: ${gate2.outcome}`) : null,
+      task.coverage < 1 ? h("span", { class: "under lacking" }, `${formatScore(100 * Math.min(task.coverage, 0.999))} % answered`) : null
+    ];
+  }
+  var breakable = (name) => dataText(name.replace(/([:@+_=/.-])/g, "$1​"));
+  var columnOf = (key2) => report().columns[key2] ?? report().averages[key2];
+
+  // views/board/chooser.ts
+  function chosenKeys(keys, params) {
+    const named2 = new Set((params.get("cols") ?? "").split(","));
+    const found = keys.filter((key2) => named2.has(key2));
+    return found.length ? found : keys;
+  }
+  function suites(keys) {
+    return Object.keys(report().averages).flatMap((key2) => {
+      const members = boardRows().flatMap((row) => suiteOf(row, key2)?.members.map(({ task }) => task) ?? []);
+      const here = keys.filter((one) => members.includes(one));
+      return here.length > 1 && here.length < keys.length ? [[key2.replace(/^suite:/, ""), here]] : [];
+    });
+  }
+  var open = false;
+  function chooser(keys, shown2) {
+    const show = (now) => changeParams({ cols: now.length === keys.length || !now.length ? null : now.join(",") }, { replace: true });
+    const box = (key2) => {
+      const control = h("input", {
+        type: "checkbox",
+        "data-column": key2,
+        checked: shown2.includes(key2),
+        onchange: () => show(keys.filter((one) => one === key2 ? control.checked : shown2.includes(one)))
+      });
+      return h("label", {}, control, breakable(key2));
+    };
+    const button = (text, now) => h("button", { type: "button", class: "plain", onclick: () => show(now) }, text);
+    const node = h(
+      "details",
+      { class: "chooser", open },
+      h("summary", { class: "button" }, `Columns: ${shown2.length} of ${keys.length}`),
+      h(
+        "div",
+        { class: "chooser-body" },
+        h(
+          "div",
+          { class: "chips" },
+          button("all", keys),
+          suites(keys).map(([name, members]) => button(`${name} alone`, members))
+        ),
+        h("div", { class: "chooser-boxes" }, keys.map(box))
+      )
+    );
+    node.addEventListener("toggle", () => {
+      open = node.open;
+    });
+    return node;
+  }
+
+  // views/board/overview.ts
+  var VIEWS = {
+    gap: "Gap to the best",
+    interval: "Interval",
+    rank: "Rank",
+    none: "Score alone",
+    cost: "Cost"
+  };
+  var viewOf = (params) => {
+    const named2 = params.get("show") ?? "gap";
+    return Object.hasOwn(VIEWS, named2) ? named2 : "gap";
+  };
+  function runsOf(row) {
+    if (row.runs.length < 2) return null;
+    const line2 = (run) => {
+      const shown2 = run.tasks.filter((task) => row.cells[task.key] === run).length;
+      const hidden = run.tasks.length - shown2;
+      const words = [shown2 ? plural(shown2, "task") : null, hidden ? `${plural(hidden, "older result")} not shown` : null];
+      return h(
+        "li",
+        {},
+        h("a", { href: linkTo("model", { run: run.id }) }, (run.finished ?? run.id).slice(0, 16).replace("T", " ")),
+        ` ${words.filter(Boolean).join(", ")}`
+      );
+    };
+    return h(
+      "details",
+      { class: "merged" },
+      h("summary", {}, `${row.runs.length} runs`),
+      h("ul", {}, row.runs.map(line2))
+    );
+  }
+  var nameColumn = {
+    head: "model",
+    key: "model",
+    class: "run",
+    plain: (row) => row.label,
+    cell: (row) => [h("a", { href: linkTo("model", { run: row.runs[0].id }) }, breakable(row.label)), runsOf(row)]
+  };
+  function led(row, keys) {
+    const taken = keys.filter((key2) => row.cells[key2]);
+    return { bold: taken.filter((key2) => report().columns[key2]?.bold.includes(row.id)).length, taken: taken.length };
+  }
+  var winColumn = (keys) => ({
+    head: ["win rate", h("span", { class: "under" }, "of its tasks")],
+    name: "win rate",
+    key: "wins",
+    down: true,
+    class: "number",
+    plain: (row) => winRate(row, keys),
+    cell: (row) => {
+      const rate = winRate(row, keys);
+      const { bold, taken } = led(row, keys);
+      return [
+        h("span", { class: "score" }, rate === null ? "–" : `${formatScore(rate, 0)} %`),
+        h("span", { class: "under" }, `bold in ${bold}`),
+        h("span", { class: `under ${taken < keys.length ? "lacking" : ""}` }, `of ${taken}`)
+      ];
+    }
+  });
+  var averageColumn = (key2, below2) => ({
+    head: [breakable(key2.replace(/^suite:/, "")), h("span", { class: "under" }, "average")],
+    name: key2,
+    key: key2,
+    down: true,
+    class: "number average",
+    plain: (row) => averageOf(row, key2),
+    cell: (row) => {
+      const suite = suiteOf(row, key2);
+      if (!suite) return "–";
+      if (suite.bar.value !== null) return scoreCell(columnOf(key2), row, key2, suite.bar, below2, null);
+      const lacking = suite.members.filter((member) => member.figure === null).length;
+      return h(
+        "span",
+        { class: "under lacking", title: suite.notes.join("\n") },
+        `lacks ${lacking} of ${suite.members.length}`
+      );
+    }
+  });
+  var taskColumn = (key2, below2) => ({
+    head: breakable(key2),
+    foot: h(
+      "a",
+      {
+        class: "under",
+        href: linkTo("task", { task: key2 }),
+        "aria-label": `${key2}: ${humanize(rowsOn(key2)[0].task.headline)}, to its page`
+      },
+      breakable(humanize(rowsOn(key2)[0].task.headline))
+    ),
+    name: key2,
+    key: key2,
+    down: true,
+    class: "number",
+    plain: (row) => findTask(row, key2)?.bar.value ?? null,
+    cell: (row) => {
+      const task = findTask(row, key2);
+      if (!task) return "–";
+      const link = linkTo("model", { run: row.cells[key2].id, task: key2 });
+      return scoreCell(columnOf(key2), row, key2, task.bar, below2, link, marks(row, task));
+    }
+  });
+  var costColumns = (rows) => Object.entries(report().costs).filter(([name]) => rows.some((row) => row.costs[name] !== null)).map(([name, head]) => ({
+    head,
+    key: name,
+    down: name === "per_second",
+    class: "number",
+    plain: (row) => row.costs[name],
+    cell: (row) => h("span", { class: "score" }, formatCost(name, row.costs[name]))
+  }));
+  function orderOf(row, by, keys) {
+    if (by === "model") return [0, row.label.toLowerCase()];
+    if (by === "wins") return pack(winRate(row, keys));
+    if (Object.hasOwn(report().costs, by)) return pack(row.costs[by]);
+    const few = columnOf(by)?.few.includes(row.id) ? 0 : 1;
+    const suite = suiteOf(row, by);
+    const task = suite ?? findTask(row, by);
+    const value = task ? sortValue(task) : null;
+    return value === null ? null : [few, value];
+  }
+  var pack = (value) => value === null ? null : [1, value];
+  function sorted(rows, by, down, keys) {
+    const order = (a, b) => a < b ? -1 : a > b ? 1 : 0;
+    return bestFirst(rows).map((row) => [row, orderOf(row, by, keys)]).sort(([, a], [, b]) => {
+      if (a === null || b === null) return Number(a === null) - Number(b === null);
+      return order(b[0], a[0]) || (down ? order(b[1], a[1]) : order(a[1], b[1]));
+    }).map(([row]) => row);
+  }
+  var firstSort = () => averageKeys().find((key2) => bestFirst().filter((row) => averageOf(row, key2) !== null).length > 1) ?? "wins";
+  var legend2 = (view, rows, keys) => {
+    if (view === "cost") return "Of each model's runs together: most memory, summed cost; speeds over its answers.";
+    const gaps = keys.flatMap((key2) => rows.flatMap((row) => gapOf(columnOf(key2), row) ?? []));
+    const few = keys.some((key2) => rows.some((row) => columnOf(key2)?.few.includes(row.id)));
+    const levels = formatLevels(rows.flatMap((row) => row.tasks.map((task) => task.level)));
+    return [
+      h("strong", {}, "Bold"),
+      ": the best of a column, or not told apart from it by a test corrected for all pairs of the column (5 %, Holm); the intervals are not corrected. ",
+      few ? [
+        h("span", { class: "doubt" }, "?"),
+        ": too few questions to tell (its interval reaches 10 points or more to a side); such a score is never bold and sorts last. "
+      ] : null,
+      view === "gap" ? `Below a score: its gap to the best with the ${levels} interval of the difference on the same questions. ` : null,
+      view === "interval" ? `Below a score: its ${levels} interval. ` : null,
+      view === "gap" && gaps.some((gap) => !gap.paired) ? "≈: not the same questions; from the two intervals. " : null,
+      keys.length > 1 && rows.length > 1 ? "Win rate: the mean share of the other models that a model beats; not told apart counts half." : null
+    ];
+  };
+  function overview(rows, keys, params) {
+    if (keys.length < 2 || !rows.length) return null;
+    const view = viewOf(params);
+    const shownKeys = chosenKeys(keys, params);
+    const below2 = view === "cost" ? "none" : view;
+    const averages = averageKeys();
+    const scores = view === "cost" ? costColumns(rows) : shownKeys.map((key2) => taskColumn(key2, below2));
+    const columns3 = [
+      nameColumn,
+      ...rows.length > 1 ? [winColumn(shownKeys)] : [],
+      ...averages.map((key2) => averageColumn(key2, below2)),
+      ...scores
+    ];
+    const by = params.get("by") ?? firstSort();
+    const down = (params.get("order") ?? "down") === "down";
+    const go = (now, turned2) => changeParams({ by: now, order: turned2 ? null : "up" });
+    const shown2 = rows.filter((row) => shownKeys.some((key2) => row.cells[key2]));
+    const buttons = Object.entries(VIEWS).map(
+      ([name, text]) => h(
+        "button",
+        {
+          type: "button",
+          "data-view": name,
+          "aria-pressed": String(name === view),
+          onclick: () => changeParams({ show: name === "gap" ? null : name })
+        },
+        text
+      )
+    );
+    return card(
+      "All models",
+      legend2(view, shown2, shownKeys),
+      null,
+      h(
+        "div",
+        { class: "filter-row" },
+        h("div", { class: "switch", role: "group", "aria-label": "What the table shows" }, buttons),
+        view === "cost" ? null : chooser(keys, shownKeys)
+      ),
+      dataTable(
+        "Every model on every task",
+        columns3,
+        sorted(shown2, by, down, shownKeys),
+        { class: `overview wide below-${below2}` },
+        { sort: { by, down, go }, name: "All models", pinned: true }
+      )
+    );
+  }
+
+  // views/board/questions.ts
+  var tile = ({ question, answer, more, link }) => {
+    const content2 = [
+      h("span", { class: "tile-name" }, question),
+      h("span", { class: "tile-words" }, answer),
+      h("span", { class: "hint" }, more)
+    ];
+    return link ? h("a", { class: "tile question", href: link }, content2) : h("div", { class: "tile question" }, content2);
+  };
+  function who(rows, keys) {
+    const [best] = rows;
+    const average = averageKeys().find((key2) => averageOf(best, key2) !== null);
+    const bold = keys.filter((key2) => columnOf(key2)?.bold.includes(best.id)).length;
+    const words = [
+      average ? `${formatScore(averageOf(best, average))} on ${average.replace(/^suite:/, "")}` : null,
+      `best or not told apart in ${bold} of ${plural(keys.filter((key2) => best.cells[key2]).length, "task")}`
+    ];
+    const link = linkTo("model", { run: best.runs[0].id });
+    return { question: "Who is best?", answer: dataText(best.label), more: words.filter(Boolean).join("; "), link };
+  }
+  function byHowMuch(rows, keys) {
+    const question = "By how much?";
+    const [best, ...others2] = rows;
+    const second = others2.find((row) => keys.some((key2) => row.cells[key2] && best.cells[key2]));
+    if (!second) return { question, answer: "–", more: "no other model took the same tasks", link: null };
+    const average = averageKeys().find((key2) => columnOf(key2)?.best === best.id && gapOf(columnOf(key2), second));
+    const gap = average ? gapOf(columnOf(average), second) : null;
+    const shared = keys.filter((key2) => best.cells[key2] && second.cells[key2]);
+    const rates2 = [best, second].map((row) => winRate(row, keys) ?? 0);
+    const answer = gap ? `${formatSigned(-gap.value)} points` : `${formatSigned(rates2[0] - rates2[1], 0)} % of win rate`;
+    const within = gap && gap.low !== null && gap.high !== null ? ` (${formatSigned(-gap.high)} to ${formatSigned(-gap.low)})` : "";
+    const more = `ahead of ${second.label}${within}; ${plural(shared.length, "shared task")}`;
+    return { question, answer, more, link: linkTo("compare", { a: best.id, b: second.id }) };
+  }
+  function where(rows, keys) {
+    const question = "Where does it fail?";
+    const [best] = rows;
+    const taken = keys.flatMap((key2) => findTask(best, key2) ?? []);
+    const behind = taken.flatMap((task2) => {
+      const gap = gapOf(columnOf(task2.key), best);
+      const told = gap && !columnOf(task2.key)?.bold.includes(best.id) && !columnOf(task2.key)?.few.includes(best.id);
+      return told ? [{ task: task2, gap, rank: columnOf(task2.key)?.ranks[best.id]?.[0] ?? 1 }] : [];
+    }).sort((a, b) => b.rank - a.rank || a.gap.value - b.gap.value);
+    const [worst] = behind;
+    const percent = taken.filter(({ bar }) => bar.value !== null && bar.value <= 100);
+    const lowest = [...percent].sort((a, b) => (a.bar.value ?? 0) - (b.bar.value ?? 0))[0];
+    const task = worst?.task ?? lowest ?? taken[0];
+    if (!task) return { question, answer: "–", more: "no score", link: null };
+    const link = linkTo("samples", { run: best.cells[task.key].id, task: task.key, is: "wrong" });
+    const more = worst ? `${formatSigned(worst.gap.value)} behind the best there; its wrong answers` : `its lowest score, ${formatScore(task.bar.value)}; its wrong answers`;
+    return { question, answer: dataText(task.key), more, link };
+  }
+  function worse() {
+    const question = "Did it get worse?";
+    const { histories } = report();
+    const drifts = histories.flatMap(
+      (one, of) => Object.entries(one.trends).flatMap(([key2, trend]) => trend.alarms.length ? [{ of, key: key2, name: one.name }] : [])
+    );
+    const failed = allRuns().flatMap(
+      (run) => (run.gate?.tasks ?? []).filter(({ outcome }) => outcome === "fail").map(({ key: key2 }) => ({ run, key: key2 }))
+    );
+    const gates = failed.length ? `a gate failed on ${failed.map(({ key: key2 }) => key2).slice(0, 2).join(", ")}` : "";
+    if (drifts.length) {
+      const more = [`${drifts[0].name} on ${drifts[0].key}`, gates].filter(Boolean).join("; ");
+      return { question, answer: "Yes, a drift", more, link: linkTo("history", { of: String(drifts[0].of) }) };
+    }
+    if (failed.length) {
+      const [{ run, key: key2 }] = failed;
+      return { question, answer: "Yes, by a gate", more: gates, link: linkTo("model", { run: run.id, task: key2 }) };
+    }
+    const known = histories.findIndex(({ runs }) => sharedTasks(runs).length > 0);
+    if (known < 0) return { question, answer: "Not known", more: "no model has two runs of one task", link: null };
+    const tasks = sharedTasks(histories[known].runs).length;
+    return {
+      question,
+      answer: "No drift seen",
+      more: `${histories[known].name}: ${plural(histories[known].runs.length, "run")}, ${plural(tasks, "task")}`,
+      link: linkTo("history", { of: String(known) })
+    };
+  }
+  function sharedTasks(ids) {
+    const keys = ids.flatMap(
+      (id) => allRuns().find((run) => run.id === id)?.tasks.map((task) => task.key) ?? []
+    );
+    return [...new Set(keys.filter((key2, at) => keys.indexOf(key2) < at))];
+  }
+  function cost(rows) {
+    const question = "What did it cost?";
+    const [best] = rows;
+    const known = Object.entries(report().costs).filter(([name]) => best.costs[name] !== null);
+    const [first, ...others2] = known.map(
+      ([name, head]) => name === "per_second" ? `${formatCost(name, best.costs[name])} questions/s` : `${formatCost(name, best.costs[name])} ${head}`
+    );
+    const more = others2.filter((words) => /memory|parameters|judge/.test(words)).join(", ");
+    return { question, answer: first ?? "not measured", more, link: linkTo("leaderboard", { show: "cost" }) };
+  }
+  function questions(keys) {
+    const rows = bestFirst();
+    if (!rows.length || !keys.length) return null;
+    const answers2 = [who(rows, keys), byHowMuch(rows, keys), where(rows, keys), worse(), cost(rows)];
+    return h("nav", { class: "tiles questions", "aria-label": "Short answers" }, answers2.map(tile));
+  }
+
+  // views/board/recipes.ts
+  var error = (value) => value.toFixed(2);
+  var errorColumn = (head, of) => ({
+    head,
+    class: "number",
+    cell: (row) => error(of(row)),
+    plain: of
+  });
+  function recipeCard(recipes, keys) {
+    const rows = recipes.flatMap(
+      (recipe) => recipe.tasks.filter((score) => keys.includes(score.key)).map((score) => ({ recipe, score }))
+    );
+    if (!rows.length) return null;
+    const columns3 = [
+      {
+        head: "recipe",
+        class: "run",
+        cell: ({ recipe }) => [dataText(recipe.name), h("span", { class: "under" }, plural(recipe.runs.length, "seed"))],
+        plain: ({ recipe }) => recipe.name
+      },
+      { head: "task", cell: ({ score }) => dataText(score.key), plain: ({ score }) => score.key },
+      { head: "metric", cell: ({ score }) => dataText(humanize(score.metric)), plain: ({ score }) => score.metric },
+      {
+        head: "mean over seeds",
+        class: "number strong",
+        cell: ({ score }) => [formatScore(score.value), h("span", { class: "under" }, formatInterval(score))],
+        plain: ({ score }) => score.value
+      },
+      {
+        head: "each seed",
+        cell: ({ recipe, score }) => score.parts.values.map((value, place) => {
+          const run = findRun(recipe.runs[place]);
+          const text = formatScore(value);
+          const link = run ? h("a", { href: linkTo("model", { run: run.id, task: score.key }) }, text) : text;
+          return [place ? ", " : "", link];
+        })
+      },
+      errorColumn("error: questions", ({ score }) => score.parts.between_questions),
+      errorColumn("one seed's answers", ({ score }) => score.parts.within_questions),
+      errorColumn("one seed as a whole", ({ score }) => score.parts.between_runs)
+    ];
+    const levels = formatLevels(rows.map(({ score }) => score.level));
+    return card(
+      "Recipes",
+      `Models trained from several seeds. ${levels} intervals are over other questions and other seeds. More seeds make the last two errors smaller, not the first.`,
+      null,
+      dataTable("Means over training seeds", columns3, rows, { class: "overview" }, { name: "recipes" })
+    );
+  }
+
+  // views/board/suites.ts
+  var memberOf = ({ suite }, benchmark) => suite.members.find((member) => member.benchmark === benchmark);
+  var sourceOfMember = (run, key2) => "cells" in run ? run.cells[key2] ?? null : run;
+  var byAverage = (one, other) => (other.suite.bar.value ?? -Infinity) - (one.suite.bar.value ?? -Infinity) || 0;
+  function columns(members) {
+    const figures = members.map(({ benchmark, divide_by }) => ({
+      head: [
+        dataText(benchmark),
+        divide_by === 1 ? null : h("span", { class: "under" }, `divided by ${divide_by}`)
+      ],
+      name: benchmark,
+      class: "number",
+      plain: (row) => memberOf(row, benchmark)?.figure ?? null,
+      cell: (row) => {
+        const member = memberOf(row, benchmark);
+        const text = formatScore(member?.figure ?? null);
+        const source = member?.task ? sourceOfMember(row.run, member.task) : null;
+        return source ? h("a", { href: linkTo("model", { run: source.id, task: member?.task }) }, text) : text;
+      }
+    }));
+    return [
+      {
+        head: "run",
+        class: "run",
+        plain: ({ run }) => run.label,
+        cell: ({ run, suite }) => {
+          const [only, ...others2] = "runs" in run ? run.runs : [run];
+          const gate2 = others2.length ? null : gateOf(only, suite.key);
+          return [
+            h("a", { href: linkTo("model", { run: only.id }) }, dataText(run.label)),
+            gate2 ? h("span", { class: `tag tag-${gate2.outcome}`, title: gate2.reason }, `gate: ${gate2.outcome}`) : null
+          ];
+        }
+      },
+      {
+        head: "average",
+        class: "number strong",
+        plain: ({ suite }) => suite.bar.value,
+        cell: ({ suite }) => [
+          formatScore(suite.bar.value),
+          h("span", { class: "under" }, suite.bar.value === null ? "" : formatInterval(suite.bar))
+        ]
+      },
+      {
+        head: "answered",
+        class: "number",
+        plain: ({ suite }) => suite.coverage,
+        cell: ({ suite }) => coverageText(suite)
+      },
+      ...figures
+    ];
+  }
+  var notes = (rows) => {
+    const shared = (note) => rows.every(({ suite }) => suite.notes.includes(note));
+    const texts = rows.flatMap(
+      ({ run, suite }) => suite.notes.map((note) => shared(note) ? note : `${run.label}: ${note}`)
+    );
+    return [...new Set(texts)].map((text) => h("p", { class: "notice", role: "note" }, dataText(text)));
+  };
+  function suiteCards(runs) {
+    const rows = runs.flatMap((run) => run.suites.map((suite) => ({ run, suite })));
+    return [...new Set(rows.map(({ suite }) => suite.key))].map((key2) => {
+      const own = rows.filter(({ suite: suite2 }) => suite2.key === key2).sort(byAverage);
+      const { suite } = own[0];
+      return card(
+        dataText(key2),
+        suite.title ? dataText(suite.title) : null,
+        null,
+        notes(own),
+        dataTable(`Average of ${key2}`, columns(suite.members), own, { class: "overview suite" }, { name: key2 }),
+        h(
+          "p",
+          { class: "hint" },
+          suite.formula ? [dataText(`Average: ${suite.formula}. `)] : null,
+          `Intervals are ${formatLevels(own.map((row) => row.suite.level))}, members taken as independent. List: `,
+          dataText(suite.source)
+        )
+      );
+    });
+  }
 
   // lib/scatter_charts.ts
   function front(points) {
@@ -1978,7 +2635,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
     ]);
   }
 
-  // views/board.ts
+  // views/board/task_board.ts
   function differing(rows) {
     const aspects = {
       data: dataLabel,
@@ -1988,8 +2645,8 @@ accuracy ${formatScore(100 * bin.right)} %`,
     const names = Object.entries(aspects).filter(([, of]) => new Set(rows.map(({ task }) => of(task))).size > 1).map(([name]) => name);
     return promptsDiffer(rows) ? [...names, "prompts"] : names;
   }
-  var rankOf = (key2, run) => report().ranks[key2]?.ranks[run.id] ?? null;
-  var rankText = (rank) => rank === null ? "–" : rank[0] === rank[1] ? `${rank[0]}` : `${rank[0]}–${rank[1]}`;
+  var rankOf = (key2, row) => report().columns[key2]?.ranks[row.id] ?? null;
+  var rankText2 = (rank) => rank === null ? "–" : rank[0] === rank[1] ? `${rank[0]}` : `${rank[0]}–${rank[1]}`;
   var sortKeys = () => ({
     rank: ({ rank }) => rank ? rank[0] * 1e3 + rank[1] : null,
     score: ({ bar }) => bar.bounds ? bar.bounds[0] : bar.value,
@@ -1997,12 +2654,12 @@ accuracy ${formatScore(100 * bin.right)} %`,
     run: (row) => nameOf(row).toLowerCase(),
     n: ({ task }) => task?.coverage ?? null,
     ...Object.fromEntries(
-      Object.keys(report().costs).map((name) => [name, ({ run }) => run?.costs[name] ?? null])
+      Object.keys(report().costs).map((name) => [name, ({ row }) => row?.costs[name] ?? null])
     ),
     per_second: ({ task }) => task?.per_second ?? null
   });
-  var nameOf = (row) => row.run?.label ?? row.paper?.model ?? "";
-  function sorted(rows, by, down) {
+  var nameOf = (row) => row.row?.label ?? row.paper?.model ?? "";
+  function sorted2(rows, by, down) {
     const keys = sortKeys();
     const of = Object.hasOwn(keys, by) ? keys[by] : keys.score;
     const order = (a, b) => a < b ? -1 : a > b ? 1 : 0;
@@ -2012,8 +2669,8 @@ accuracy ${formatScore(100 * bin.right)} %`,
       return down ? order(b, a) : order(a, b);
     });
   }
-  var costColumns = (rows) => Object.entries(report().costs).filter(([name]) => rows.some(({ run }) => run && run.costs[name] !== null)).map(([name, head]) => {
-    const of = ({ run, task }) => run ? name === "per_second" ? task.per_second : run.costs[name] : null;
+  var costColumns2 = (rows) => Object.entries(report().costs).filter(([name]) => rows.some(({ row }) => row && row.costs[name] !== null)).map(([name, head]) => {
+    const of = ({ row, task }) => row ? name === "per_second" ? task.per_second : row.costs[name] : null;
     return {
       key: name,
       down: name === "per_second",
@@ -2025,11 +2682,11 @@ accuracy ${formatScore(100 * bin.right)} %`,
     };
   });
   var gateMark = (gate2) => gate2 ? h("span", { class: `tag tag-${gate2.outcome}`, title: gate2.reason }, `gate: ${gate2.outcome}`) : null;
-  var runCell = ({ run, paper, task }) => run ? [
-    h("a", { href: linkTo("model", { run: run.id, task: task.key }) }, dataText(run.label)),
+  var runCell = ({ row, run, paper, task }) => row ? [
+    h("a", { href: linkTo("model", { run: run.id, task: task.key }) }, dataText(row.label)),
     gateMark(gateOf(run, task.key))
   ] : [h("span", {}, paper.model), h("span", { class: "tag" }, "published")];
-  var sourceOf = (paper) => [
+  var sourceOf2 = (paper) => [
     h(
       "span",
       { class: "under wrap" },
@@ -2041,7 +2698,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
       paper.why ? `not comparable: ${paper.why}` : "comparable: same benchmark, split, protocol and metric"
     )
   ];
-  function columns(key2, task, rows, domain) {
+  function columns2(key2, task, rows, domain) {
     const intervalName = intervalHead(rows.flatMap((row) => row.task?.level ?? []));
     return [
       {
@@ -2049,15 +2706,15 @@ accuracy ${formatScore(100 * bin.right)} %`,
         head: "run",
         class: "run",
         cell: runCell,
-        plain: (row) => row.run ? row.run.label : `${row.paper.model} (published)`
+        plain: (row) => row.row ? row.row.label : `${row.paper.model} (published)`
       },
       {
         key: "rank",
         head: "rank",
         small: "rank",
         class: "number",
-        cell: ({ rank, run }) => run ? rankText(rank) : "–",
-        plain: ({ rank }) => rank ? rankText(rank) : null
+        cell: ({ rank, run }) => run ? rankText2(rank) : "–",
+        plain: ({ rank }) => rank ? rankText2(rank) : null
       },
       {
         key: "score",
@@ -2083,10 +2740,17 @@ accuracy ${formatScore(100 * bin.right)} %`,
         plain: ({ bar }) => bar.value
       },
       {
+        head: "gap to the best",
+        small: "gap",
+        class: "number",
+        cell: ({ row }) => row ? gapLines(report().columns[key2], row) : "–",
+        plain: ({ row }) => row ? gapOf(report().columns[key2], row)?.value ?? null : null
+      },
+      {
         head: [h("span", { class: "axis-name" }, intervalName), intervalAxis(domain)],
         name: intervalName,
         class: "whisker",
-        cell: (row) => intervalChart(row.bar, domain, nameOf(row), row.run ? runColor(row.run.id) : "var(--muted)"),
+        cell: (row) => intervalChart(row.bar, domain, nameOf(row), row.row ? runColor(row.row.id) : "var(--muted)"),
         plain: ({ bar }) => bar.low === null ? null : `${bar.low} to ${bar.high}`
       },
       {
@@ -2102,16 +2766,16 @@ accuracy ${formatScore(100 * bin.right)} %`,
         ] : "–",
         plain: ({ task: one }) => one?.coverage ?? null
       },
-      ...costColumns(rows),
+      ...costColumns2(rows),
       {
         head: h("span", { class: "unseen" }, "samples"),
         class: "go",
         plain: null,
-        cell: ({ run, task: one }) => run ? h(
+        cell: ({ row, run, task: one }) => row ? h(
           "a",
           {
             href: linkTo("samples", { run: run.id, task: key2 }),
-            "aria-label": `Samples of ${run.label} on ${one.key}`
+            "aria-label": `Samples of ${row.label} on ${one.key}`
           },
           "samples"
         ) : null
@@ -2121,19 +2785,19 @@ accuracy ${formatScore(100 * bin.right)} %`,
   function rowsOf(key2, params) {
     const words = (params.get("q") ?? "").toLowerCase().trim();
     const fits = (name) => !words || name.toLowerCase().includes(words);
-    const runs = runsOn(key2).map(({ run, task }) => ({ run, task, bar: task.bar, rank: rankOf(key2, run) })).filter(({ run }) => fits(run.label));
+    const runs = rowsOn(key2).map((one) => ({ ...one, bar: one.task.bar, rank: rankOf(key2, one.row) })).filter(({ row }) => fits(row.label));
     const which = params.get("published") ?? "comparable";
     const figures = which === "none" ? [] : report().published[key2] ?? [];
     const papers = figures.filter((paper) => (which === "all" || !paper.why) && fits(paper.model)).map((paper) => ({
       paper,
       rank: null,
       marked: paper.why ? "published published-faint" : "published",
-      spans: { from: 4, node: sourceOf(paper) },
+      spans: { from: 5, node: sourceOf2(paper) },
       bar: { name: paper.metric, label: "", value: paper.value, low: null, high: null, n: 0 }
     }));
     return { runs, papers };
   }
-  function board(key2, params, { title = true } = {}) {
+  function board2(key2, params, { title = true } = {}) {
     const { runs, papers } = rowsOf(key2, params);
     if (!runs.length) return null;
     const fitting = papers.filter(({ paper }) => paper.metric === runs[0].task.headline);
@@ -2146,7 +2810,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
       sort: now === "score" && turned2 ? null : now,
       dir: now === "score" && turned2 ? null : turned2 ? "down" : "up"
     });
-    const paired = report().ranks[key2]?.paired;
+    const paired = report().columns[key2]?.paired;
     const facts2 = [
       ["headline", humanize(task.headline)],
       ["protocol", task.protocol],
@@ -2178,8 +2842,8 @@ accuracy ${formatScore(100 * bin.right)} %`,
       ) : null,
       dataTable(
         `Runs on ${key2}`,
-        columns(key2, task, [...runs, ...papers], domain),
-        sorted([...runs, ...papers], by, down),
+        columns2(key2, task, [...runs, ...papers], domain),
+        sorted2([...runs, ...papers], by, down),
         { class: "board" },
         { sort: { by, down, go }, name: key2 }
       ),
@@ -2197,188 +2861,26 @@ accuracy ${formatScore(100 * bin.right)} %`,
     return linkTo(view, params);
   }
 
-  // views/recipes.ts
-  var error = (value) => value.toFixed(2);
-  var errorColumn = (head, of) => ({
-    head,
-    class: "number",
-    cell: (row) => error(of(row)),
-    plain: of
-  });
-  function recipeCard(recipes, keys) {
-    const rows = recipes.flatMap(
-      (recipe) => recipe.tasks.filter((score) => keys.includes(score.key)).map((score) => ({ recipe, score }))
-    );
-    if (!rows.length) return null;
-    const columns3 = [
-      {
-        head: "recipe",
-        class: "run",
-        cell: ({ recipe }) => [dataText(recipe.name), h("span", { class: "under" }, plural(recipe.runs.length, "seed"))],
-        plain: ({ recipe }) => recipe.name
-      },
-      { head: "task", cell: ({ score }) => dataText(score.key), plain: ({ score }) => score.key },
-      { head: "metric", cell: ({ score }) => dataText(humanize(score.metric)), plain: ({ score }) => score.metric },
-      {
-        head: "mean over seeds",
-        class: "number strong",
-        cell: ({ score }) => [formatScore(score.value), h("span", { class: "under" }, formatInterval(score))],
-        plain: ({ score }) => score.value
-      },
-      {
-        head: "each seed",
-        cell: ({ recipe, score }) => score.parts.values.map((value, place) => {
-          const run = findRun(recipe.runs[place]);
-          const text = formatScore(value);
-          const link = run ? h("a", { href: linkTo("model", { run: run.id, task: score.key }) }, text) : text;
-          return [place ? ", " : "", link];
-        })
-      },
-      errorColumn("error: questions", ({ score }) => score.parts.between_questions),
-      errorColumn("one seed's answers", ({ score }) => score.parts.within_questions),
-      errorColumn("one seed as a whole", ({ score }) => score.parts.between_runs)
-    ];
-    const levels = formatLevels(rows.map(({ score }) => score.level));
-    return card(
-      "Recipes",
-      `Models trained from several seeds. ${levels} intervals are over other questions and other seeds. More seeds make the last two errors smaller, not the first.`,
-      null,
-      dataTable("Means over training seeds", columns3, rows, { class: "overview" }, { name: "recipes" })
-    );
-  }
-
-  // views/suites.ts
-  var memberOf = ({ suite }, benchmark) => suite.members.find((member) => member.benchmark === benchmark);
-  var byAverage = (one, other) => (other.suite.bar.value ?? -Infinity) - (one.suite.bar.value ?? -Infinity) || 0;
-  function columns2(members) {
-    const figures = members.map(({ benchmark, divide_by }) => ({
-      head: [
-        dataText(benchmark),
-        divide_by === 1 ? null : h("span", { class: "under" }, `divided by ${divide_by}`)
-      ],
-      name: benchmark,
-      class: "number",
-      plain: (row) => memberOf(row, benchmark)?.figure ?? null,
-      cell: (row) => {
-        const member = memberOf(row, benchmark);
-        const text = formatScore(member?.figure ?? null);
-        return member?.task ? h("a", { href: linkTo("model", { run: row.run.id, task: member.task }) }, text) : text;
-      }
-    }));
-    return [
-      {
-        head: "run",
-        class: "run",
-        plain: ({ run }) => run.label,
-        cell: ({ run, suite }) => {
-          const gate2 = gateOf(run, suite.key);
-          return [
-            h("a", { href: linkTo("model", { run: run.id }) }, dataText(run.label)),
-            gate2 ? h("span", { class: `tag tag-${gate2.outcome}`, title: gate2.reason }, `gate: ${gate2.outcome}`) : null
-          ];
-        }
-      },
-      {
-        head: "average",
-        class: "number strong",
-        plain: ({ suite }) => suite.bar.value,
-        cell: ({ suite }) => [
-          formatScore(suite.bar.value),
-          h("span", { class: "under" }, suite.bar.value === null ? "" : formatInterval(suite.bar))
-        ]
-      },
-      {
-        head: "answered",
-        class: "number",
-        plain: ({ suite }) => suite.coverage,
-        cell: ({ suite }) => coverageText(suite)
-      },
-      ...figures
-    ];
-  }
-  var notes = (rows) => {
-    const shared = (note) => rows.every(({ suite }) => suite.notes.includes(note));
-    const texts = rows.flatMap(
-      ({ run, suite }) => suite.notes.map((note) => shared(note) ? note : `${run.label}: ${note}`)
-    );
-    return [...new Set(texts)].map((text) => h("p", { class: "notice", role: "note" }, dataText(text)));
-  };
-  function suiteCards(runs) {
-    const rows = runs.flatMap((run) => run.suites.map((suite) => ({ run, suite })));
-    return [...new Set(rows.map(({ suite }) => suite.key))].map((key2) => {
-      const own = rows.filter(({ suite: suite2 }) => suite2.key === key2).sort(byAverage);
-      const { suite } = own[0];
-      return card(
-        dataText(key2),
-        suite.title ? dataText(suite.title) : null,
-        null,
-        notes(own),
-        dataTable(`Average of ${key2}`, columns2(suite.members), own, { class: "overview suite" }, { name: key2 }),
-        h(
-          "p",
-          { class: "hint" },
-          suite.formula ? [dataText(`Average: ${suite.formula}. `)] : null,
-          `Intervals are ${formatLevels(own.map((row) => row.suite.level))}, members taken as independent. List: `,
-          dataText(suite.source)
-        )
-      );
-    });
-  }
-
-  // views/leaderboard.ts
-  function overview(runs, keys) {
-    const shown2 = runs.filter((run) => run.tasks.some((task) => keys.includes(task.key)));
-    if (keys.length < 2 || shown2.length < 2) return null;
-    const columnsOf = keys.map((key2) => ({
-      head: h("a", { href: linkTo("task", { task: key2 }) }, dataText(key2)),
-      class: "number",
-      plain: (run) => findTask(run, key2)?.bar.value ?? null,
-      cell: (run) => {
-        const task = findTask(run, key2);
-        if (!task) return "–";
-        const first = rankOf(key2, run)?.[0] === 1;
-        return h(
-          "a",
-          { class: "cell", href: linkTo("model", { run: run.id, task: key2 }) },
-          h("span", { class: first ? "strong" : "" }, formatScore(task.bar.value)),
-          h("span", { class: "under" }, formatInterval(task.bar))
-        );
-      }
-    }));
-    return card(
-      "Overview",
-      "Bold: no other run is significantly better (5 % per task, Holm-corrected over its pairs).",
-      null,
-      dataTable(
-        "Headline of every run on every task",
-        [
-          {
-            head: "run",
-            class: "run",
-            cell: (run) => h("a", { href: linkTo("model", { run: run.id }) }, dataText(run.label))
-          },
-          ...columnsOf
-        ],
-        shown2,
-        { class: "overview" }
-      )
-    );
-  }
+  // views/board/leaderboard.ts
+  var MOST_BOARDS = 6;
   var select = (field2) => field2.lastChild;
   function controls(keys) {
     let typing = 0;
     const search = h("input", {
       type: "search",
       id: "search",
-      placeholder: "Filter runs by name",
-      "aria-label": "Filter runs by name",
+      placeholder: "Filter models by name",
+      "aria-label": "Filter models by name",
       autocomplete: "off",
       oninput: () => {
         clearTimeout(typing);
         typing = setTimeout(() => changeParams({ q: search.value }, { replace: true }), 150);
       }
     });
-    const task = choiceField("task", "task", "", [["", "all"], ...keys.map((key2) => [key2, key2])]);
+    const task = choiceField("board of one task", "task", "", [
+      ["", "all"],
+      ...keys.map((key2) => [key2, key2])
+    ]);
     const papers = choiceField("published figures", "published", "", [
       ["", "comparable ones"],
       ["all", "all"],
@@ -2402,18 +2904,20 @@ accuracy ${formatScore(100 * bin.right)} %`,
     same: () => "",
     build: (main2) => {
       const { built } = report();
-      const runs = contenders();
+      const rows = boardRows();
       const keys = taskKeys();
-      const tasks = runs.flatMap((run) => run.tasks);
+      const tasks = rows.flatMap((row) => row.tasks);
       const answers2 = tasks.reduce((sum, task) => sum + task.count, 0);
+      const made = new Set(rows.flatMap((row) => row.runs)).size;
       const bar = controls(keys);
       const boards = h("div", { class: "stack" });
       main2.append(
         pageFrame(
           "Leaderboard",
-          `${plural(runs.length, "run")} on ${plural(keys.length, "task")}, ${plural(answers2, "answer")}. Intervals are ${formatLevels(tasks.map((task) => task.level))}, clustered by image. Built ${built}.`,
+          `${plural(rows.length, "model")} from ${plural(made, "run")} on ${plural(keys.length, "task")}, ${plural(answers2, "answer")}. Intervals are ${formatLevels(tasks.map((task) => task.level))}, clustered by image. Built ${built}.`,
           h("a", { class: "button", href: "exports/leaderboard.csv", download: true }, "Save as CSV"),
           sampleNotice(tasks),
+          questions(keys),
           bar.node,
           boards
         )
@@ -2422,21 +2926,25 @@ accuracy ${formatScore(100 * bin.right)} %`,
         update: (params) => {
           bar.update(params);
           const only = params.get("task");
-          const shown2 = only ? keys.filter((key2) => key2 === only) : keys;
           const words = (params.get("q") ?? "").toLowerCase().trim();
-          const fitting = runs.filter((run) => run.label.toLowerCase().includes(words));
-          const focus = document.activeElement?.dataset.sort;
-          const averages = only ? [] : suiteCards(fitting);
+          const fitting = bestFirst(rows.filter((row) => row.label.toLowerCase().includes(words)));
+          const focus = document.activeElement?.dataset;
+          const shown2 = only ? keys.filter((key2) => key2 === only) : keys.length <= MOST_BOARDS ? keys : [];
+          const before = boards.querySelector(".pinned");
+          const place = before && [before.scrollLeft, before.scrollTop];
           const parts2 = [
-            overview(fitting, shown2),
-            recipeCard(report().recipes, shown2),
-            ...averages,
-            ...shown2.map((key2) => board(key2, params))
+            only ? null : overview(fitting, keys, params),
+            recipeCard(report().recipes, only ? [only] : keys),
+            ...only ? [] : suiteCards(fitting),
+            ...shown2.map((key2) => board2(key2, params))
           ].filter((part4) => part4 !== null);
           boards.replaceChildren(
-            ...parts2.length ? parts2 : [h("p", { class: "nothing" }, "No run matches this filter.")]
+            ...parts2.length ? parts2 : [h("p", { class: "nothing" }, "No model matches this filter.")]
           );
-          if (focus) boards.querySelector(`[data-sort="${focus}"]`)?.focus();
+          if (place) boards.querySelector(".pinned")?.scrollTo({ left: place[0], top: place[1] });
+          for (const [name, value] of Object.entries({ sort: focus?.sort, view: focus?.view, column: focus?.column }))
+            if (value)
+              boards.querySelector(`[data-${name}="${CSS.escape(value)}"]`)?.focus({ preventScroll: true });
         }
       };
     }
@@ -2475,7 +2983,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
   );
 
   // views/model.ts
-  var tile = (name, value, hint = null, kind = "") => h(
+  var tile2 = (name, value, hint = null, kind = "") => h(
     "div",
     { class: `tile ${kind}` },
     h("span", { class: "tile-name" }, name),
@@ -2496,14 +3004,14 @@ accuracy ${formatScore(100 * bin.right)} %`,
       h(
         "div",
         { class: "tiles" },
-        tile(
+        tile2(
           dataText(humanize(task.headline)),
           formatScore(bar.value),
           `${formatLevels([task.level])}: ${formatInterval(bar)}`,
           "tile-main"
         ),
-        tile("coverage", coverageText(task), statusChips(task)),
-        tile(
+        tile2("coverage", coverageText(task), statusChips(task)),
+        tile2(
           "questions/s",
           speedText(task, ""),
           more.answer_stats.seconds ? `${formatSeconds(more.answer_stats.seconds)} for ${plural(task.count, "question")}` : ""
@@ -2579,7 +3087,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
     return known.length ? h(
       "div",
       { class: "tiles" },
-      known.map(([name, text]) => tile(text, formatCost(name, run.costs[name])))
+      known.map(([name, text]) => tile2(text, formatCost(name, run.costs[name])))
     ) : null;
   }
   function mean(details, name) {
@@ -2651,6 +3159,33 @@ accuracy ${formatScore(100 * bin.right)} %`,
       dataText(reason ?? "")
     )
   );
+  function otherRuns(run) {
+    const row = rowOf(run.id);
+    if (!row || row.runs.length < 2) return null;
+    const hidden = run.tasks.filter((task) => row.cells[task.key] !== run).map((task) => task.key);
+    const link = (other) => h(
+      "a",
+      {
+        class: "chip",
+        href: linkTo("model", { run: other.id }),
+        title: other.tasks.map((task) => task.key).join(", ")
+      },
+      `${(other.finished ?? other.id).slice(0, 16).replace("T", " ")}, ${plural(other.tasks.length, "task")}`
+    );
+    return h(
+      "div",
+      { class: "other-runs" },
+      h(
+        "p",
+        { class: "hint" },
+        "On the leaderboard ",
+        dataText(row.label),
+        ` is one row of ${row.runs.length} runs. `,
+        hidden.length ? `Another run is shown there for ${shorten(hidden.join(", "), 120)}.` : null
+      ),
+      h("p", { class: "chips" }, row.runs.filter((other) => other !== run).map(link))
+    );
+  }
   var modelView = {
     title: (params) => findRun(params.get("run"))?.label ?? "Model",
     needs: (params) => findRun(params.get("run")) ? [`run-${params.get("run")}`] : [],
@@ -2686,6 +3221,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
             }
           ) : null,
           sampleNotice(run.tasks),
+          otherRuns(run),
           gate(run, only ? [only] : run.tasks),
           run.tasks.length > 1 ? h(
             "nav",
@@ -3103,17 +3639,17 @@ accuracy ${formatScore(100 * bin.right)} %`,
     ];
   }
   function others(run, task, id) {
-    const same = runsOn(task.key).filter((one) => one.run !== run && one.task.hashes.samples === task.hashes.samples);
+    const same = rowsOn(task.key).filter((one) => one.run !== run && one.task.hashes.samples === task.hashes.samples);
     if (!same.length) return null;
     const link = (one) => h(
       "a",
       { class: "chip", href: linkTo("samples", { run: one.run.id, task: task.key, open: id }) },
-      dataText(shorten(one.run.label, 48))
+      dataText(shorten(one.row.label, 48))
     );
     return part3("Same question, other runs", h("p", { class: "chips" }, same.map(link)));
   }
   function sampleDialog(run, task, records) {
-    const where = h("span", { class: "hint" });
+    const where2 = h("span", { class: "hint" });
     const content2 = h("div", { class: "detail", tabindex: "0", role: "region", "aria-label": "The sample" });
     const close = () => changeParams({ open: null });
     const button = (text, label, action) => h("button", { type: "button", "aria-label": label, onclick: action }, text);
@@ -3130,14 +3666,14 @@ accuracy ${formatScore(100 * bin.right)} %`,
           if (event.target === node) close();
         }
       },
-      h("div", { class: "detail-bar" }, before, after, where, h("span", { class: "grow" }), button("✕", "Close", close)),
+      h("div", { class: "detail-bar" }, before, after, where2, h("span", { class: "grow" }), button("✕", "Close", close)),
       content2
     );
     let rows = [];
-    let open = null;
+    let open2 = null;
     const step = (by) => {
-      if (open === null) return false;
-      const next = rows[rows.indexOf(open) + by];
+      if (open2 === null) return false;
+      const next = rows[rows.indexOf(open2) + by];
       if (next !== void 0) changeParams({ open: records.id[next] }, { replace: true });
       return true;
     };
@@ -3149,8 +3685,8 @@ accuracy ${formatScore(100 * bin.right)} %`,
         h("p", { class: "hint" }, "Loading …")
       );
       waiting.then(
-        () => open === row && fill(row),
-        (error2) => open === row && content2.replaceChildren(h("h2", { id: "detail-title" }, "Not found"), missingFile(error2))
+        () => open2 === row && fill(row),
+        (error2) => open2 === row && content2.replaceChildren(h("h2", { id: "detail-title" }, "Not found"), missingFile(error2))
       );
     };
     const update = (params, filtered, list) => {
@@ -3158,16 +3694,16 @@ accuracy ${formatScore(100 * bin.right)} %`,
       const row = params.has("open") ? records.rowOf(params.get("open")) : null;
       if (row === null) {
         if (node.open) node.close();
-        if (open !== null && rows.includes(open)) list.reveal(rows.indexOf(open));
-        open = null;
+        if (open2 !== null && rows.includes(open2)) list.reveal(rows.indexOf(open2));
+        open2 = null;
         return;
       }
       const at = rows.indexOf(row);
-      where.textContent = at < 0 ? "outside the filters" : `${formatCount(at + 1)} of ${formatCount(rows.length)}`;
+      where2.textContent = at < 0 ? "outside the filters" : `${formatCount(at + 1)} of ${formatCount(rows.length)}`;
       before.disabled = at <= 0;
       after.disabled = at < 0 || at === rows.length - 1;
-      if (row !== open) {
-        open = row;
+      if (row !== open2) {
+        open2 = row;
         fill(row);
         content2.scrollTop = 0;
       }
@@ -3247,11 +3783,11 @@ accuracy ${formatScore(100 * bin.right)} %`,
         return card2(records, row, linkTo("samples", link));
       }
     });
-    const where = [h("a", { href: linkTo("model", { run: run.id, task: task.key }) }, dataText(run.label)), " on "];
+    const where2 = [h("a", { href: linkTo("model", { run: run.id, task: task.key }) }, dataText(run.label)), " on "];
     main2.append(
       pageFrame(
         "Samples",
-        [...where, h("a", { href: linkTo("task", { task: task.key, run: run.id }) }, dataText(task.key))],
+        [...where2, h("a", { href: linkTo("task", { task: task.key, run: run.id }) }, dataText(task.key))],
         picker(run, task),
         sampleNotice([task]),
         bar.node,
@@ -3332,11 +3868,11 @@ accuracy ${formatScore(100 * bin.right)} %`,
   function promptCard(takers) {
     const seen = /* @__PURE__ */ new Map();
     const worded = promptsDiffer(takers);
-    for (const { run, task } of takers) {
+    for (const { row, run, task } of takers) {
       const more = detailsOf(run).tasks[task.key];
       const key2 = [task.protocol, task.version, JSON.stringify(more.generation), worded ? more.prompt : ""].join("\n");
       const group = seen.get(key2) ?? { task, more, runs: [] };
-      group.runs.push(run.label);
+      group.runs.push(row.label);
       seen.set(key2, group);
     }
     return card(
@@ -3365,7 +3901,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
       "Notes",
       "What a reader of these scores should know.",
       null,
-      noted.map(({ run, task }) => [h("h3", {}, dataText(run.label)), notesList(task)])
+      noted.map(({ row, task }) => [h("h3", {}, dataText(row.label)), notesList(task)])
     ) : null;
   }
   var MIB = 2 ** 20;
@@ -3379,7 +3915,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
     {
       title: "Score against memory",
       label: "peak memory",
-      of: ({ run }) => (run.costs.peak_memory_bytes ?? 0) / MIB,
+      of: ({ row }) => (row.costs.peak_memory_bytes ?? 0) / MIB,
       format: (value) => formatBytes(value * MIB)
     }
   ];
@@ -3388,8 +3924,8 @@ accuracy ${formatScore(100 * bin.right)} %`,
     const x = of(one);
     return x && bar.value !== null ? [
       {
-        id: one.run.id,
-        label: one.run.label,
+        id: one.row.id,
+        label: one.row.label,
         x,
         y: bar.value,
         least: bar.bounds ? bar.bounds[0] : bar.value,
@@ -3398,7 +3934,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
       }
     ] : [];
   });
-  function cost(takers) {
+  function cost2(takers) {
     const yLabel = humanize(takers[0].task.headline);
     const charts = COST_AXES.flatMap(({ title, label, of, format }) => {
       const points = costPoints(takers, of);
@@ -3418,10 +3954,10 @@ accuracy ${formatScore(100 * bin.right)} %`,
     if (!names.length) return null;
     const parts2 = names.map((name) => {
       const rows = takers.flatMap(
-        ({ run, task }) => (detailsOf(run).tasks[task.key].breakdowns.find((one) => one.name === name)?.bars ?? []).map((bar) => ({
+        ({ row, run, task }) => (detailsOf(run).tasks[task.key].breakdowns.find((one) => one.name === name)?.bars ?? []).map((bar) => ({
           ...bar,
-          id: run.id,
-          run: run.label
+          id: row.id,
+          run: row.label
         }))
       );
       const labels = [...new Set(rows.map((row) => row.label))];
@@ -3436,7 +3972,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
         h("details", {}, h("summary", {}, "as a table"), breakdownTable(label, labels, rows, takers))
       );
     });
-    return card("Breakdowns", null, legend(takers.map(({ run }) => run)), h("div", { class: "halves" }, parts2));
+    return card("Breakdowns", null, legend(takers.map(({ row }) => row)), h("div", { class: "halves" }, parts2));
   }
   function breakdownTable(caption, labels, rows, takers) {
     const byRun = new Map(rows.map((row) => [`${row.id}
@@ -3445,11 +3981,11 @@ ${row.label}`, row]));
       caption,
       [
         { head: "", name: "label", cell: (label) => dataText(label) },
-        ...takers.map(({ run }) => ({
-          head: dataText(run.label),
+        ...takers.map(({ row: taker }) => ({
+          head: dataText(taker.label),
           class: "number",
           cell: (label) => {
-            const row = byRun.get(`${run.id}
+            const row = byRun.get(`${taker.id}
 ${label}`);
             if (!row) return "–";
             const under = [
@@ -3458,7 +3994,7 @@ ${label}`);
             ];
             return [formatScore(row.value), under.map((words) => h("span", { class: "under" }, words))];
           },
-          plain: (label) => byRun.get(`${run.id}
+          plain: (label) => byRun.get(`${taker.id}
 ${label}`)?.value ?? null
         }))
       ],
@@ -3477,17 +4013,17 @@ ${label}`)?.value ?? null
         "run",
         "run",
         run.id,
-        takers.map((one) => [one.run.id, one.run.label])
+        takers.map((one) => [one.run.id, one.row.label])
       ) : null,
       h("div", { class: "panels" }, panels)
     ) : null;
   }
   var taskView = {
     title: (params) => params.get("task") ?? "Task",
-    needs: (params) => runsOn(params.get("task") ?? taskKeys()[0]).map(({ run }) => `run-${run.id}`),
+    needs: (params) => rowsOn(params.get("task") ?? taskKeys()[0]).map(({ run }) => `run-${run.id}`),
     build: (main2, params) => {
       const key2 = params.get("task") ?? taskKeys()[0];
-      const takers = runsOn(key2);
+      const takers = rowsOn(key2);
       if (!takers.length) return void main2.append(notFound("There is no such task in this report."));
       const keys = taskKeys();
       const { task } = takers[0];
@@ -3505,10 +4041,10 @@ ${label}`)?.value ?? null
             }
           ) : null,
           sampleNotice(takers.map((one) => one.task)),
-          board(key2, params, { title: false }),
+          board2(key2, params, { title: false }),
           notes2(takers),
           promptCard(takers),
-          cost(takers),
+          cost2(takers),
           breakdowns(takers),
           answers(takers, params)
         )
@@ -3517,7 +4053,7 @@ ${label}`)?.value ?? null
   };
 
   // report.ts
-  var VIEWS = {
+  var VIEWS2 = {
     leaderboard: leaderboardView,
     task: taskView,
     model: modelView,
@@ -3536,14 +4072,14 @@ ${label}`)?.value ?? null
     const entries = [
       ["leaderboard", "Leaderboard"],
       ["task", "Tasks"],
-      ["model", "Models", true, { run: runs[0]?.id ?? "" }],
+      ["model", "Models", true, { run: bestFirst()[0]?.runs[0].id ?? runs[0]?.id ?? "" }],
       ["samples", "Samples"],
       ["compare", "Compare", pairs.length > 0],
       ["perturbations", "Perturbations", perturbed.length > 0],
       ["history", "History", histories.length > 0]
     ];
     const links = entries.filter(([, , shown2 = true]) => shown2).map(
-      ([name, text, , params]) => h("a", { href: linkTo(name, params), "aria-current": VIEWS[view] === VIEWS[name] ? "page" : null }, text)
+      ([name, text, , params]) => h("a", { href: linkTo(name, params), "aria-current": VIEWS2[view] === VIEWS2[name] ? "page" : null }, text)
     );
     document.getElementById("nav")?.replaceChildren(...links);
     document.querySelector("#nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
@@ -3562,7 +4098,7 @@ ${label}`)?.value ?? null
   }
   function showView() {
     const { view, params } = currentRoute();
-    const page = Object.hasOwn(VIEWS, view) ? VIEWS[view] : null;
+    const page = Object.hasOwn(VIEWS2, view) ? VIEWS2[view] : null;
     const same = page?.same ? `${view} ${page.same(params)}` : location.hash;
     requests += 1;
     if (current?.same === same) {

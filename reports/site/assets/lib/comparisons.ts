@@ -3,12 +3,17 @@
 import { comparisonFile, report } from "./data.ts";
 import { formatP, formatScore, formatSigned, humanize, intervalHead } from "./format.ts";
 import type { DifferenceRow } from "./run_charts.ts";
-import { findTask } from "./runs.ts";
+import { findTask, rowOf } from "./runs.ts";
 import type { Column } from "./table.ts";
 import type { Bar, Difference, Direction, Run, TaskComparison } from "./types.ts";
 
-/** The file that compares two runs, and whether it holds them the other way round. */
-export function pairFile(before: string, after: string): { name: string; turned: boolean } | null {
+/** The file that compares two rows or runs, and whether it holds them the other way round. */
+export interface PairFile {
+  name: string;
+  turned: boolean;
+}
+
+function fileOf(before: string, after: string): PairFile | null {
   for (const [one, other] of report().pairs) {
     if (one === before && other === after) return { name: `compare-${one}-${other}`, turned: false };
     if (one === after && other === before) return { name: `compare-${one}-${other}`, turned: true };
@@ -16,12 +21,30 @@ export function pairFile(before: string, after: string): { name: string; turned:
   return null;
 }
 
-/** {task: comparison} of two runs whose file is loaded, from the first to the second; null where they were not compared. */
-export function comparisonOf(before: string, after: string): Map<string, TaskComparison> | null {
-  const file = pairFile(before, after);
-  const comparison = file && comparisonFile(file.name);
-  if (!comparison) return null;
-  return new Map(comparison.tasks.map((task) => [task.key, file.turned ? turnedTask(task) : task]));
+/** The ids under which a side may have been compared: its own, and of a run the row that shows it on the task. */
+function idsOf(id: string, key: string | null): string[] {
+  const row = rowOf(id);
+  const shown = row && key !== null && row.cells[key];
+  if (!shown) return [id];
+  return row.id === id ? [id, shown.id] : shown.id === id ? [id, row.id] : [id];
+}
+
+/** The file that compares two sides, on a task if one is named. */
+export function pairFile(before: string, after: string, key: string | null = null): PairFile | null {
+  for (const one of idsOf(before, key)) {
+    for (const other of idsOf(after, key)) {
+      const file = fileOf(one, other);
+      if (file) return file;
+    }
+  }
+  return null;
+}
+
+/** A task of two sides whose file is loaded, from the first to the second; null where they were not compared. */
+export function comparisonOf(before: string, after: string, key: string): TaskComparison | null {
+  const file = pairFile(before, after, key);
+  const task = file && comparisonFile(file.name)?.tasks.find((one) => one.key === key);
+  return task ? (file.turned ? turnedTask(task) : task) : null;
 }
 
 const minus = (value: number | null): number | null => (value === null ? null : -value);
@@ -115,7 +138,7 @@ const bare = (name: string, value: number | null): Side => ({ headline: name, ba
  * headline is undefined in one run, the first metric that is not.
  */
 export function headlineDifference(base: Run, run: Run, key: string): MetricDifference {
-  const task = comparisonOf(base.id, run.id)?.get(key);
+  const task = comparisonOf(base.id, run.id, key);
   const known = (one: Difference) => one.paired.difference.value !== null;
   const difference =
     task?.differences.find((one) => one.name === task.headline && known(one)) ?? task?.differences.find(known);
@@ -149,25 +172,25 @@ export function headlineDifference(base: Run, run: Run, key: string): MetricDiff
   };
 }
 
-export const differenceColumns = (
-  before: string,
-  after: string,
-  rows: MetricDifference[],
-): Column<MetricDifference>[] => [
-  { head: before, class: "number", cell: (row) => formatScore(row.one.bar.value), plain: (row) => row.one.bar.value },
-  {
-    head: after,
-    class: "number",
-    cell: (row) => formatScore(row.other.bar.value),
-    plain: (row) => row.other.bar.value,
-  },
-  { head: "difference", class: "number strong", cell: (row) => formatSigned(row.value), plain: (row) => row.value },
-  {
-    head: intervalHead(levelsOf(rows)),
-    class: "number",
-    cell: (row) => (row.low === null ? "–" : `${formatSigned(row.low)} to ${formatSigned(row.high)}`),
-  },
-  { head: "p (Holm)", class: "number", cell: (row) => formatP(row.p), plain: (row) => row.p },
-  { head: `${after} is`, cell: (row) => row.verdict, plain: (row) => row.verdict },
-  { head: "test", cell: (row) => row.method || "–" },
-];
+export function differenceColumns(before: string, after: string, rows: MetricDifference[]): Column<MetricDifference>[] {
+  const interval = intervalHead(levelsOf(rows));
+  const columns: Column<MetricDifference>[] = [
+    { head: before, class: "number", cell: (row) => formatScore(row.one.bar.value), plain: (row) => row.one.bar.value },
+    {
+      head: after,
+      class: "number",
+      cell: (row) => formatScore(row.other.bar.value),
+      plain: (row) => row.other.bar.value,
+    },
+    { head: "difference", class: "number strong", cell: (row) => formatSigned(row.value), plain: (row) => row.value },
+    {
+      head: interval,
+      class: "number",
+      cell: (row) => (row.low === null ? "–" : `${formatSigned(row.low)} to ${formatSigned(row.high)}`),
+    },
+    { head: "p (Holm)", class: "number", cell: (row) => formatP(row.p), plain: (row) => row.p },
+    { head: `${after} is`, cell: (row) => row.verdict, plain: (row) => row.verdict },
+    { head: "test", cell: (row) => row.method || "–" },
+  ];
+  return columns.map((column) => ({ ...column, small: String(column.head) })); // what a narrow screen shows
+}

@@ -4,12 +4,16 @@ import type { SymbolType } from "@observablehq/plot";
 import { chart, plotFrame, shrunkMarks, shrunkOf, shrunkWords, TIP, valueDomain, zoomedDomain } from "./charts.ts";
 import { dataText, h } from "./dom.ts";
 import { formatCount, formatInterval, formatScore, formatSigned, shorten } from "./format.ts";
-import { allRuns } from "./runs.ts";
+import { allRuns, boardRows, rowOf } from "./runs.ts";
 import type { Bar, Outcome, Run } from "./types.ts";
 
 const COLORS = 8;
-/** The color of a run, the same on every page. */
-export const runColor = (id: string): string => `var(--c${allRuns().findIndex((run) => run.id === id) % COLORS})`;
+/** The color of a row or a run, the same on every page: a run has that of its row. */
+export function runColor(id: string): string {
+  const row = rowOf(id);
+  const place = row ? boardRows().indexOf(row) : allRuns().findIndex((run) => run.id === id);
+  return `var(--c${place % COLORS})`;
+}
 
 /** One bar of a breakdown of one run. */
 export interface RunBar extends Bar {

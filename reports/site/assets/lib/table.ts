@@ -9,6 +9,8 @@ type Rows = Plain[][];
 /** A column of a table; one with a key can be sorted by. */
 export interface Column<Row> {
   head: Child;
+  /** What stands below the head and is no part of the button that sorts. */
+  foot?: Child;
   /** What it is called in exports, where that is not the text of its head. */
   name?: string;
   class?: string;
@@ -159,7 +161,7 @@ function menu(caption: string, plain: () => [string[], Rows]): HTMLElement {
 function headCell<Row>(column: Column<Row>, sort: Sort | null): HTMLElement {
   const place = { scope: "col", class: column.class };
   const { key } = column;
-  if (!sort || !key) return h("th", place, column.head);
+  if (!sort || !key) return h("th", place, column.head, column.foot);
   const now = sort.by === key;
   return h(
     "th",
@@ -174,6 +176,7 @@ function headCell<Row>(column: Column<Row>, sort: Sort | null): HTMLElement {
       },
       column.head,
     ),
+    column.foot,
   );
 }
 
@@ -193,13 +196,16 @@ function cells<Row>(columns: Column<Row>[], row: Row, at: number): HTMLElement[]
   return filled;
 }
 
-/** A table with a menu that exports it. A row may say how it is shown: `marked`, `spans`. */
+/**
+ * A table with a menu that exports it. A row may say how it is shown: `marked`, `spans`. One that is `pinned` scrolls in
+ * a frame of its own, in which its head and first column stay.
+ */
 export function dataTable<Row>(
   caption: string,
   columns: Column<Row>[],
   rows: Row[],
   attributes: Attributes = {},
-  { sort = null, name = null }: { sort?: Sort | null; name?: string | null } = {},
+  { sort = null, name = null, pinned = false }: { sort?: Sort | null; name?: string | null; pinned?: boolean } = {},
 ): HTMLElement {
   const plain = (): [string[], Rows] => {
     const kept = columns.filter((column) => column.plain !== null);
@@ -215,7 +221,7 @@ export function dataTable<Row>(
     { class: "tabled" },
     h(
       "div",
-      { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+      { class: pinned ? "scroll pinned" : "scroll", tabindex: "0", role: "region", "aria-label": caption },
       h(
         "table",
         attributes,

@@ -1,29 +1,11 @@
 // The JSON that the Python side writes into a report: report_data.py, answer_stats.py, sample_index.py,
-// comparisons.py, run_groups.py, text/history.py, ranks.py, published.py and training_curves.py, in that order.
+// comparisons.py, run_groups.py, text/history.py, board_data.py, board/published.py and training_curves.py, in that order.
 
-import type { Status } from "./sample_types.ts";
+import type { Bar, BoardColumn, BoardRow, Costs, Direction, Suite } from "./types/board.ts";
+import type { Status } from "./types/samples.ts";
 
-export type * from "./sample_types.ts";
-
-/** A metric with its interval. */
-export interface Bar {
-  name: string;
-  label: string;
-  value: number | null;
-  low: number | null;
-  high: number | null;
-  n: number;
-  note?: string;
-  /** Why it has no interval. */
-  reason?: string;
-  /** The value if every question without a score were wrong, or right. */
-  bounds?: [number, number] | null;
-  /** The interval around both. */
-  bounds_interval?: [number, number] | null;
-  better?: Direction;
-  /** Of a breakdown's bar, its value drawn towards the others, or the reason why there is none; null if not asked for. */
-  shrunk?: (Partial<Estimated> & { reason?: string }) | null;
-}
+export type * from "./types/board.ts";
+export type * from "./types/samples.ts";
 
 interface Estimated {
   value: number;
@@ -45,7 +27,6 @@ export interface Labelled {
   krippendorff_alpha: number | null;
 }
 
-export type Direction = "more" | "less" | "target" | "neither";
 export type Outcome = "pass" | "fail" | "unknown";
 
 /** What the first page knows of a task of a run. */
@@ -80,8 +61,6 @@ export interface GateResult {
   reason: string;
 }
 
-export type Costs = Record<string, number | null>;
-
 /** What the first page knows of a run. */
 export interface Run {
   id: string;
@@ -98,19 +77,6 @@ export interface Run {
   costs: Costs;
   tasks: Task[];
   suites: Suite[];
-}
-
-/** The average of a suite in a run; `figure` is in the benchmark's own unit, `task` null while it is not built in. */
-export interface Suite {
-  key: string;
-  title: string;
-  formula: string;
-  source: string;
-  level: number;
-  coverage: number;
-  notes: string[];
-  bar: Bar;
-  members: { benchmark: string; task: string | null; figure: number | null; divide_by: number }[];
 }
 
 export interface PublishedFigure {
@@ -159,8 +125,10 @@ export interface Report {
   sample_note: string;
   costs: Record<string, string>;
   runs: Run[];
-  contenders: string[];
-  ranks: Record<string, { ranks: Record<string, [number, number]>; paired: boolean }>;
+  rows: BoardRow[];
+  columns: Record<string, BoardColumn>;
+  /** By suite. */
+  averages: Record<string, BoardColumn>;
   published: Record<string, PublishedFigure[]>;
   perturbed: PerturbedRuns[];
   histories: History[];

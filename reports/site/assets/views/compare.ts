@@ -17,7 +17,7 @@ import { card, choiceField, notesList, notFound, pageFrame, sampleNotice } from 
 import { type Records, recordsOf } from "../lib/records.ts";
 import { changeParams, linkTo, type View } from "../lib/route.ts";
 import { differenceChart } from "../lib/run_charts.ts";
-import { allRuns, findRun, findTask } from "../lib/runs.ts";
+import { allRuns, bestFirst, findSide, findTask, sourceOf } from "../lib/runs.ts";
 import { dataTable } from "../lib/table.ts";
 import type { Difference, Direction, Run, Task } from "../lib/types.ts";
 import { virtualList } from "../lib/virtual_list.ts";
@@ -42,14 +42,29 @@ interface Choice {
   key: string | null;
 }
 
-/** The runs and the task that the URL asks for; the first pair that was compared where it says nothing. */
+/** The first two rows of the board that share a task: the best against the second. */
+function opening(): [string?, string?] {
+  const [best, ...others] = bestFirst();
+  const second = others.find((row) => row.tasks.some((task) => findTask(best, task.key)));
+  return second ? [best.id, second.id] : (report().pairs[0] ?? []);
+}
+
+/** What the URL asks for. A side may be a row of several runs or one run. */
 function chosen(params: URLSearchParams): Choice {
-  const first: string[] = report().pairs[0] ?? [];
-  const a = findRun(params.get("a") ?? first[0]);
-  const b = findRun(params.get("b") ?? first[1]);
+  const first = params.has("a") && params.has("b") ? [] : opening();
+  const a = findSide(params.get("a") ?? first[0]);
+  const b = findSide(params.get("b") ?? first[1]);
   const keys = a && b ? a.tasks.map((task) => task.key).filter((key) => findTask(b, key)) : [];
   const key = params.get("task") ?? keys[0];
   return { a, b, keys, key: keys.includes(key) ? key : null };
+}
+
+/** What can be chosen: the rows of the board, the best first, then runs that no row shows whole. */
+function sides(): [id: string, label: string][] {
+  const rows = bestFirst();
+  const whole = new Set(rows.map((row) => row.id));
+  const runs = allRuns().filter((run) => !whole.has(run.id));
+  return [...rows, ...runs].map((side) => [side.id, "cells" in side ? side.label : `one run: ${side.label}`]);
 }
 
 type RowPair = [row: number, there: number];
@@ -100,12 +115,12 @@ function flipCard(one: Records, other: Records, pair: RowPair, link: string): HT
 }
 
 function notice(a: Run, b: Run, key: string): Child {
-  const file = pairFile(a.id, b.id);
+  const file = pairFile(a.id, b.id, key);
   const why = (file && comparisonFile(file.name)?.failed) ?? {};
   const failed = file
     ? (why[""] ?? why[key])
-    : "These two runs were not compared when the report was built; run `vlmbench compare`.";
-  const task = comparisonOf(a.id, b.id)?.get(key);
+    : "These two were not compared when the report was built; run `vlmbench compare`.";
+  const task = comparisonOf(a.id, b.id, key);
   return [
     failed ? h("p", { class: "notice", role: "note" }, h("strong", {}, "No intervals. "), dataText(failed)) : null,
     task?.differs?.length
@@ -139,7 +154,7 @@ function direction(rows: MetricDifference[]): string {
 
 /** Every metric of the task, and the breakdowns, as paired differences. */
 function differences(a: Run, b: Run, key: string): HTMLElement {
-  const task = comparisonOf(a.id, b.id)?.get(key);
+  const task = comparisonOf(a.id, b.id, key);
   const head = headlineDifference(a, b, key);
   const row = (one: Difference): MetricDifference => {
     const change = gain({ ...one, value: one.paired.difference.value });
@@ -167,10 +182,10 @@ function differences(a: Run, b: Run, key: string): HTMLElement {
   const table = (caption: string, of: MetricDifference[]) =>
     dataTable(
       caption,
-      [{ head: "metric", cell: (one) => dataText(one.label) }, ...differenceColumns("A", "B", of)],
+      [{ head: "metric", class: "stub", cell: (one) => dataText(one.label) }, ...differenceColumns("A", "B", of)],
       of,
       {
-        class: "slim",
+        class: "slim stacked",
       },
     );
   return card(
@@ -193,7 +208,7 @@ function differences(a: Run, b: Run, key: string): HTMLElement {
 }
 
 function pickers(a: Run, b: Run, { keys, key }: Choice): HTMLElement {
-  const runs = allRuns().map((run): [string, string] => [run.id, run.label]);
+  const runs = sides();
   return h(
     "div",
     { class: "filter-row" },
@@ -228,7 +243,8 @@ function flips(b: Run, tasks: [Task, Task]): Flips {
   const list = virtualList<RowPair>("Flips", {
     height: HEIGHT,
     least: LEAST,
-    card: (pair) => flipCard(one, other, pair, linkTo("samples", { run: b.id, task: key, open: other.id[pair[1]] })),
+    card: (pair) =>
+      flipCard(one, other, pair, linkTo("samples", { run: sourceOf(b, key).id, task: key, open: other.id[pair[1]] })),
   });
   const status = h("p", { class: "hint", role: "status" });
   let typing = 0;
@@ -286,7 +302,7 @@ export const compareView: View = {
   needs: (params) => {
     const { a, b, key } = chosen(params);
     const tasks = [findTask(a, key), findTask(b, key)].filter((task) => task !== undefined);
-    const file = a && b ? pairFile(a.id, b.id) : null;
+    const file = a && b ? pairFile(a.id, b.id, key) : null;
     return key ? [...tasks.map((task) => task.list), ...(file ? [file.name] : [])] : [];
   },
   build: (main, params) => {
@@ -303,9 +319,9 @@ export const compareView: View = {
       pageFrame(
         "Compare",
         [
-          h("a", { href: linkTo("model", { run: a.id, task: key }) }, "A: ", dataText(a.label)),
+          h("a", { href: linkTo("model", { run: sourceOf(a, key).id, task: key }) }, "A: ", dataText(a.label)),
           " against ",
-          h("a", { href: linkTo("model", { run: b.id, task: key }) }, "B: ", dataText(b.label)),
+          h("a", { href: linkTo("model", { run: sourceOf(b, key).id, task: key }) }, "B: ", dataText(b.label)),
           " on ",
           dataText(key),
         ],

@@ -132,6 +132,7 @@ export const historyView: View = {
     if (!history) return void main.append(notFound("This report holds no model with several runs."));
     const runs = history.runs.map(findRun).filter((run) => run !== undefined);
     const keys = [...new Set(runs.flatMap((run) => run.tasks.map((task) => task.key)))];
+    const parts = keys.map((key) => part(key, runs, history.trends[key])).filter((one) => one !== null);
     main.append(
       pageFrame(
         "History",
@@ -148,7 +149,14 @@ export const historyView: View = {
             )
           : null,
         sampleNotice(runs.flatMap((run) => run.tasks)),
-        keys.map((key) => part(key, runs, history.trends[key])),
+        parts.length
+          ? parts
+          : h(
+              "p",
+              { class: "notice", role: "note" },
+              h("strong", {}, "No task in common. "),
+              `Each of these ${runs.length} runs has other tasks (${keys.length} in all), so that nothing can be followed over time. A history begins when one of them is run again.`,
+            ),
       ),
     );
   },

@@ -13,6 +13,7 @@ import {
   formatSeconds,
   humanize,
   plural,
+  shorten,
 } from "../lib/format.ts";
 import {
   answerCounts,
@@ -29,12 +30,12 @@ import {
   statusChips,
 } from "../lib/panels.ts";
 import { linkTo, type View } from "../lib/route.ts";
-import { allRuns, dataLabel, detailsOf, findRun, findTask, gateOf, speedText } from "../lib/runs.ts";
+import { allRuns, dataLabel, detailsOf, findRun, findTask, gateOf, rowOf, speedText } from "../lib/runs.ts";
 import { dataTable } from "../lib/table.ts";
 import { trainingPanels } from "../lib/training_curves.ts";
 import type { Facts, ModelDetails, Run, RunDetails, Task, TaskDetails } from "../lib/types.ts";
 import { answerPanels, breakdownPanel, judgePanel, labelPanel, protocolFacts } from "./answer_panels.ts";
-import { suiteCards } from "./suites.ts";
+import { suiteCards } from "./board/suites.ts";
 
 const tile = (name: Child, value: Child, hint: Child = null, kind = ""): HTMLElement =>
   h(
@@ -242,6 +243,36 @@ const gate = (run: Run, tasks: Task[]): HTMLElement[] =>
       ),
     );
 
+/** The other runs of the same model and settings; which of this run's results a newer one stands in for. */
+function otherRuns(run: Run): Child {
+  const row = rowOf(run.id);
+  if (!row || row.runs.length < 2) return null;
+  const hidden = run.tasks.filter((task) => row.cells[task.key] !== run).map((task) => task.key);
+  const link = (other: Run) =>
+    h(
+      "a",
+      {
+        class: "chip",
+        href: linkTo("model", { run: other.id }),
+        title: other.tasks.map((task) => task.key).join(", "),
+      },
+      `${(other.finished ?? other.id).slice(0, 16).replace("T", " ")}, ${plural(other.tasks.length, "task")}`,
+    );
+  return h(
+    "div",
+    { class: "other-runs" },
+    h(
+      "p",
+      { class: "hint" },
+      "On the leaderboard ",
+      dataText(row.label),
+      ` is one row of ${row.runs.length} runs. `,
+      hidden.length ? `Another run is shown there for ${shorten(hidden.join(", "), 120)}.` : null,
+    ),
+    h("p", { class: "chips" }, row.runs.filter((other) => other !== run).map(link)),
+  );
+}
+
 export const modelView: View = {
   title: (params) => findRun(params.get("run"))?.label ?? "Model",
   needs: (params) => (findRun(params.get("run")) ? [`run-${params.get("run")}`] : []),
@@ -280,6 +311,7 @@ export const modelView: View = {
             )
           : null,
         sampleNotice(run.tasks),
+        otherRuns(run),
         gate(run, only ? [only] : run.tasks),
         run.tasks.length > 1
           ? h(

@@ -6,7 +6,7 @@ import { formatCount, formatScore, humanize, shorten, statusLabel } from "../lib
 import { factList, missingFile } from "../lib/panels.ts";
 import type { Records, Sample } from "../lib/records.ts";
 import { changeParams, linkTo } from "../lib/route.ts";
-import { runsOn, type RunTask } from "../lib/runs.ts";
+import { rowsOn, type RowTask } from "../lib/runs.ts";
 import { dataTable } from "../lib/table.ts";
 import type { Boxes, Judgement, Run, Tag, Task, Thumbnail, Turn } from "../lib/types.ts";
 import type { VirtualList } from "../lib/virtual_list.ts";
@@ -158,13 +158,13 @@ function story(run: Run, task: Task, records: Records, row: number): HTMLElement
 
 /** The same question in other runs. */
 function others(run: Run, task: Task, id: string): Child {
-  const same = runsOn(task.key).filter((one) => one.run !== run && one.task.hashes.samples === task.hashes.samples);
+  const same = rowsOn(task.key).filter((one) => one.run !== run && one.task.hashes.samples === task.hashes.samples);
   if (!same.length) return null;
-  const link = (one: RunTask) =>
+  const link = (one: RowTask) =>
     h(
       "a",
       { class: "chip", href: linkTo("samples", { run: one.run.id, task: task.key, open: id }) },
-      dataText(shorten(one.run.label, 48)),
+      dataText(shorten(one.row.label, 48)),
     );
   return part("Same question, other runs", h("p", { class: "chips" }, same.map(link)));
 }

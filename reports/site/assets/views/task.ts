@@ -6,23 +6,23 @@ import { formatBytes, formatInterval, formatScore, formatSeconds, humanize, shor
 import { card, choiceField, notesList, notFound, pageFrame, panel, sampleNotice } from "../lib/panels.ts";
 import { linkTo, type View } from "../lib/route.ts";
 import { breakdownChart, legend, type RunBar } from "../lib/run_charts.ts";
-import { detailsOf, promptsDiffer, runsOn, type RunTask, taskKeys } from "../lib/runs.ts";
+import { detailsOf, promptsDiffer, rowsOn, type RowTask, taskKeys } from "../lib/runs.ts";
 import { type CostPoint, paretoChart } from "../lib/scatter_charts.ts";
 import { type Column, dataTable } from "../lib/table.ts";
 import type { Task, TaskDetails } from "../lib/types.ts";
 import { answerPanels, protocolFacts } from "./answer_panels.ts";
-import { board } from "./board.ts";
+import { board } from "./board/task_board.ts";
 
 const MOST_LABELS = 24;
 
-function promptCard(takers: RunTask[]): HTMLElement {
+function promptCard(takers: RowTask[]): HTMLElement {
   const seen = new Map<string, { task: Task; more: TaskDetails; runs: string[] }>();
   const worded = promptsDiffer(takers);
-  for (const { run, task } of takers) {
+  for (const { row, run, task } of takers) {
     const more = detailsOf(run).tasks[task.key];
     const key = [task.protocol, task.version, JSON.stringify(more.generation), worded ? more.prompt : ""].join("\n");
     const group = seen.get(key) ?? { task, more, runs: [] };
-    group.runs.push(run.label);
+    group.runs.push(row.label);
     seen.set(key, group);
   }
   return card(
@@ -47,24 +47,23 @@ function promptCard(takers: RunTask[]): HTMLElement {
 }
 
 /** What stands beside the scores, by run. */
-function notes(takers: RunTask[]): Child {
+function notes(takers: RowTask[]): Child {
   const noted = takers.filter(({ task }) => task.notes?.length);
   return noted.length
     ? card(
         "Notes",
         "What a reader of these scores should know.",
         null,
-        noted.map(({ run, task }) => [h("h3", {}, dataText(run.label)), notesList(task)]),
+        noted.map(({ row, task }) => [h("h3", {}, dataText(row.label)), notesList(task)]),
       )
     : null;
 }
 
-/** Score against seconds a question, and against memory. */
 /** What a score costs, in the unit of its axis; null where it was not measured. */
 interface CostAxis {
   title: string;
   label: string;
-  of: (one: RunTask) => number | null;
+  of: (one: RowTask) => number | null;
   format: (value: number) => string;
 }
 
@@ -79,21 +78,21 @@ const COST_AXES: CostAxis[] = [
   {
     title: "Score against memory",
     label: "peak memory",
-    of: ({ run }) => (run.costs.peak_memory_bytes ?? 0) / MIB,
+    of: ({ row }) => (row.costs.peak_memory_bytes ?? 0) / MIB,
     format: (value) => formatBytes(value * MIB),
   },
 ];
 
 /** The runs that have a score and a cost. */
-const costPoints = (takers: RunTask[], of: CostAxis["of"]): CostPoint[] =>
+const costPoints = (takers: RowTask[], of: CostAxis["of"]): CostPoint[] =>
   takers.flatMap((one) => {
     const { bar } = one.task;
     const x = of(one);
     return x && bar.value !== null
       ? [
           {
-            id: one.run.id,
-            label: one.run.label,
+            id: one.row.id,
+            label: one.row.label,
             x,
             y: bar.value,
             least: bar.bounds ? bar.bounds[0] : bar.value,
@@ -105,7 +104,7 @@ const costPoints = (takers: RunTask[], of: CostAxis["of"]): CostPoint[] =>
   });
 
 /** Score against seconds per question, and against memory. */
-function cost(takers: RunTask[]): Child {
+function cost(takers: RowTask[]): Child {
   const yLabel = humanize(takers[0].task.headline);
   const charts = COST_AXES.flatMap(({ title, label, of, format }) => {
     const points = costPoints(takers, of);
@@ -123,17 +122,17 @@ function cost(takers: RunTask[]): Child {
     : null;
 }
 
-function breakdowns(takers: RunTask[]): Child {
+function breakdowns(takers: RowTask[]): Child {
   const names = [
     ...new Set(takers.flatMap(({ run, task }) => detailsOf(run).tasks[task.key].breakdowns.map((one) => one.name))),
   ];
   if (!names.length) return null;
   const parts = names.map((name) => {
-    const rows = takers.flatMap(({ run, task }) =>
+    const rows = takers.flatMap(({ row, run, task }) =>
       (detailsOf(run).tasks[task.key].breakdowns.find((one) => one.name === name)?.bars ?? []).map((bar) => ({
         ...bar,
-        id: run.id,
-        run: run.label,
+        id: row.id,
+        run: row.label,
       })),
     );
     const labels = [...new Set(rows.map((row) => row.label))];
@@ -150,20 +149,20 @@ function breakdowns(takers: RunTask[]): Child {
       h("details", {}, h("summary", {}, "as a table"), breakdownTable(label, labels, rows, takers)),
     );
   });
-  return card("Breakdowns", null, legend(takers.map(({ run }) => run)), h("div", { class: "halves" }, parts));
+  return card("Breakdowns", null, legend(takers.map(({ row }) => row)), h("div", { class: "halves" }, parts));
 }
 
-function breakdownTable(caption: string, labels: string[], rows: RunBar[], takers: RunTask[]): HTMLElement {
+function breakdownTable(caption: string, labels: string[], rows: RunBar[], takers: RowTask[]): HTMLElement {
   const byRun = new Map(rows.map((row) => [`${row.id}\n${row.label}`, row]));
   return dataTable(
     caption,
     [
       { head: "", name: "label", cell: (label) => dataText(label) },
-      ...takers.map(({ run }): Column<string> => ({
-        head: dataText(run.label),
+      ...takers.map(({ row: taker }): Column<string> => ({
+        head: dataText(taker.label),
         class: "number",
         cell: (label) => {
-          const row = byRun.get(`${run.id}\n${label}`);
+          const row = byRun.get(`${taker.id}\n${label}`);
           if (!row) return "–";
           const under = [
             formatInterval(row),
@@ -171,7 +170,7 @@ function breakdownTable(caption: string, labels: string[], rows: RunBar[], taker
           ];
           return [formatScore(row.value), under.map((words) => h("span", { class: "under" }, words))];
         },
-        plain: (label) => byRun.get(`${run.id}\n${label}`)?.value ?? null,
+        plain: (label) => byRun.get(`${taker.id}\n${label}`)?.value ?? null,
       })),
     ],
     labels,
@@ -179,7 +178,7 @@ function breakdownTable(caption: string, labels: string[], rows: RunBar[], taker
   );
 }
 
-function answers(takers: RunTask[], params: URLSearchParams): Child {
+function answers(takers: RowTask[], params: URLSearchParams): Child {
   const chosen = takers.find(({ run }) => run.id === params.get("run")) ?? takers[0];
   const { run, task } = chosen;
   const panels = answerPanels(run, task, detailsOf(run).tasks[task.key].answer_stats).filter(Boolean);
@@ -192,7 +191,7 @@ function answers(takers: RunTask[], params: URLSearchParams): Child {
               "run",
               "run",
               run.id,
-              takers.map((one): [string, string] => [one.run.id, one.run.label]),
+              takers.map((one): [string, string] => [one.run.id, one.row.label]),
             )
           : null,
         h("div", { class: "panels" }, panels),
@@ -202,10 +201,10 @@ function answers(takers: RunTask[], params: URLSearchParams): Child {
 
 export const taskView: View = {
   title: (params) => params.get("task") ?? "Task",
-  needs: (params) => runsOn(params.get("task") ?? taskKeys()[0]).map(({ run }) => `run-${run.id}`),
+  needs: (params) => rowsOn(params.get("task") ?? taskKeys()[0]).map(({ run }) => `run-${run.id}`),
   build: (main, params) => {
     const key = params.get("task") ?? taskKeys()[0];
-    const takers = runsOn(key);
+    const takers = rowsOn(key);
     if (!takers.length) return void main.append(notFound("There is no such task in this report."));
     const keys = taskKeys();
     const { task } = takers[0];

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python -m tests.performance.statistics.boards.ranks [BOARDS]
 
-By intervals that do not overlap, as ranks once were, and as they are (reports/site/ranks.py): by the difference over
+By intervals that do not overlap, as ranks once were, and as they are (reports/board/ranks.py): by the difference over
 the standard errors that the intervals imply, corrected over all pairs. Prints the table of docs/evaluate/statistics.md.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from vlmbench.stats.intervals import wilson
 
-ranks: Any = import_module("vlmbench.reports.site.ranks")
+ranks: Any = import_module("vlmbench.reports.board.ranks")
 Bars = dict[str, Any]
 
 

@@ -1,12 +1,12 @@
 // The averages of suites: a card per suite, its runs as rows, a column for each member's own figure.
 
-import { type Child, dataText, h } from "../lib/dom.ts";
-import { formatInterval, formatLevels, formatScore } from "../lib/format.ts";
-import { card, coverageText } from "../lib/panels.ts";
-import { linkTo } from "../lib/route.ts";
-import { gateOf } from "../lib/runs.ts";
-import { type Column, dataTable } from "../lib/table.ts";
-import type { Run, Suite } from "../lib/types.ts";
+import { type Child, dataText, h } from "../../lib/dom.ts";
+import { formatInterval, formatLevels, formatScore } from "../../lib/format.ts";
+import { card, coverageText } from "../../lib/panels.ts";
+import { linkTo } from "../../lib/route.ts";
+import { gateOf, type Row as BoardRow } from "../../lib/runs.ts";
+import { type Column, dataTable } from "../../lib/table.ts";
+import type { Run, Suite } from "../../lib/types.ts";
 
 type SuiteMember = Suite["members"][number];
 
@@ -17,6 +17,10 @@ interface Row {
 
 const memberOf = ({ suite }: Row, benchmark: string): SuiteMember | undefined =>
   suite.members.find((member) => member.benchmark === benchmark);
+
+/** The run that a row shows on a member; null where it has none. */
+const sourceOfMember = (run: Run, key: string): Run | null =>
+  "cells" in run ? ((run as BoardRow).cells[key] ?? null) : run;
 
 const byAverage = (one: Row, other: Row): number =>
   (other.suite.bar.value ?? -Infinity) - (one.suite.bar.value ?? -Infinity) || 0;
@@ -33,7 +37,8 @@ function columns(members: SuiteMember[]): Column<Row>[] {
     cell: (row) => {
       const member = memberOf(row, benchmark);
       const text = formatScore(member?.figure ?? null);
-      return member?.task ? h("a", { href: linkTo("model", { run: row.run.id, task: member.task }) }, text) : text;
+      const source = member?.task ? sourceOfMember(row.run, member.task) : null;
+      return source ? h("a", { href: linkTo("model", { run: source.id, task: member?.task }) }, text) : text;
     },
   }));
   return [
@@ -42,9 +47,10 @@ function columns(members: SuiteMember[]): Column<Row>[] {
       class: "run",
       plain: ({ run }) => run.label,
       cell: ({ run, suite }) => {
-        const gate = gateOf(run, suite.key);
+        const [only, ...others] = "runs" in run ? (run as BoardRow).runs : [run];
+        const gate = others.length ? null : gateOf(only, suite.key); // a gate is of one run's average
         return [
-          h("a", { href: linkTo("model", { run: run.id }) }, dataText(run.label)),
+          h("a", { href: linkTo("model", { run: only.id }) }, dataText(run.label)),
           gate ? h("span", { class: `tag tag-${gate.outcome}`, title: gate.reason }, `gate: ${gate.outcome}`) : null,
         ];
       },

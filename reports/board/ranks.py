@@ -9,16 +9,17 @@ of the other all right (`bounds` in scores.json): failing on questions that woul
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 from statistics import NormalDist
 from typing import Any
 
 from vlmbench.base.samples import Status
+from vlmbench.stats.metrics import LESS
 from vlmbench.stats.paired import holm
 
-from ..runs import Bar, RunResult, TaskResult
+from ..runs import Bar, TaskResult
 
 ALPHA = 0.05
 SMALLEST_P = 1e-300
@@ -27,54 +28,71 @@ THERE = (Status.OK, Status.UNLABELED, Status.NOT_ASKED)
 """What became of samples that did not fail."""
 Test = tuple[float, float | None]
 """How far the first run leads, and the p of no difference."""
-HeadlineTests = Mapping[tuple[str, str], Mapping[str, Test]]
-"""{(before, after): {task: (difference, p)}} by run id."""
+Tests = Mapping[tuple[str, str], Test]
+"""{(before, after): (difference, p)} by id, of one task; a positive difference is a better later run."""
 
 
-def ranks(runs: Sequence[RunResult], tests: HeadlineTests) -> dict[str, dict[str, Any]]:
-    """{task: {"ranks": {run id: [first, last]}, "paired": whether paired tests told them apart}}."""
-    boards: dict[str, dict[str, Bar]] = {}
-    for run in runs:
-        for task in run.tasks:
-            if task.best.value is not None:
-                boards.setdefault(task.key, {})[run.id] = _bounded(task)
-    return {
-        key: board_ranks(bars, {pair: by_task[key] for pair, by_task in tests.items() if key in by_task})
-        for key, bars in boards.items()
-    }
+def upward(task: TaskResult) -> Bar:
+    """The headline's bar as if more were better, with bounds wherever questions failed.
+
+    Runs of earlier versions tell no bounds: theirs are infinite. Questions that were never asked, since a gate had
+    decided, are missing by chance.
+    """
+    bar = _bounded(task)
+    if bar.better != LESS or bar.value is None:
+        return bar
+    low, high = (None if end is None else -end for end in (bar.high, bar.low))
+    bounds = None if bar.bounds is None else (-bar.bounds[1], -bar.bounds[0])
+    return replace(bar, value=-bar.value, low=low, high=high, bounds=bounds)
 
 
-def board_ranks(bars: Mapping[str, Bar], tests: Mapping[tuple[str, str], Test]) -> dict[str, Any]:
-    """The ranks of one task, from the headline's bar of each run and the paired tests there are."""
+def least(bar: Bar) -> float:
+    """What a bar is sorted by: where questions have no score, its value if they were all wrong."""
+    if bar.value is None:
+        return -math.inf
+    return bar.value if bar.bounds is None else bar.bounds[0]
+
+
+def corrected(bars: Mapping[str, Bar], tests: Tests) -> dict[tuple[str, str], Test]:
+    """Each pair of a task's runs with its lead and p, corrected over all pairs.
+
+    `bars` are those of `upward`; a test without a p is made from the two bars.
+    """
     pairs = {}
     for pair in combinations(bars, 2):
         run, other = (bars[name] for name in pair)
         pairs[pair] = _whatever_is_missing(_paired(pair, tests) or _unpaired(run, other), run, other)
-    corrected = holm({"\n".join(pair): p for pair, (_, p) in pairs.items()})
+    by_pair = holm({"\n".join(pair): p for pair, (_, p) in pairs.items()})
+    return {pair: (lead, by_pair["\n".join(pair)]) for pair, (lead, _) in pairs.items()}
+
+
+def board_ranks(bars: Mapping[str, Bar], tests: Tests) -> dict[str, Any]:
+    """The ranks of one task, from the headline's bar of each run and the paired tests there are."""
     above = dict.fromkeys(bars, 0)
     below = dict.fromkeys(bars, 0)
-    for pair, (lead, _) in pairs.items():
-        p = corrected["\n".join(pair)]
+    for pair, (lead, p) in corrected(bars, tests).items():
         better, worse = pair if lead > 0 else pair[::-1]
-        if p is not None and p < ALPHA and lead:
+        if apart((lead, p)):
             below[better] += 1
             above[worse] += 1
     paired = any(p is not None and set(pair) <= set(bars) for pair, (_, p) in tests.items())
     return {"ranks": {name: [1 + above[name], len(bars) - below[name]] for name in bars}, "paired": paired}
 
 
-def _bounded(task: TaskResult) -> Bar:
-    """The headline's bar; where questions failed and older runs tell no bounds, with infinite ones.
+def apart(test: Test) -> bool:
+    """Whether a corrected test tells two runs apart."""
+    lead, p = test
+    return p is not None and p < ALPHA and bool(lead)
 
-    Questions that were never asked, since a gate had decided, are missing by chance.
-    """
+
+def _bounded(task: TaskResult) -> Bar:
     stopped = Status.NOT_ASKED in task.statuses and set(task.statuses) <= set(THERE)
     if task.coverage < 1 and not stopped and task.best.bounds is None:
         return replace(task.best, bounds=(-math.inf, math.inf))
     return task.best
 
 
-def _paired(pair: tuple[str, str], tests: Mapping[tuple[str, str], Test]) -> Test | None:
+def _paired(pair: tuple[str, str], tests: Tests) -> Test | None:
     """The paired test of two runs, in whichever order it was made; None without one."""
     for key, sign in ((pair, -1.0), (pair[::-1], 1.0)):  # a test is of the later run less the earlier one
         difference, p = tests.get(key, (0.0, None))

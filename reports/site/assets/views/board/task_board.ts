@@ -1,20 +1,29 @@
 // The board of one task: its runs by headline, each with its interval on a shared axis and the range of its rank.
 
-import { type Domain, intervalAxis, intervalChart, valueDomain, zoomedDomain } from "../lib/charts.ts";
-import { report } from "../lib/data.ts";
-import { type Child, dataText, h } from "../lib/dom.ts";
-import { formatCost, formatCount, formatInterval, formatScore, humanize, intervalHead, plural } from "../lib/format.ts";
-import { card, coverageText, notesMark, statusChips } from "../lib/panels.ts";
-import { changeParams, currentRoute, linkTo } from "../lib/route.ts";
-import { runColor } from "../lib/run_charts.ts";
-import { dataLabel, gateOf, promptsDiffer, runsOn, type RunTask } from "../lib/runs.ts";
-import { type Column, dataTable, type Sort } from "../lib/table.ts";
-import type { Bar, GateResult, PublishedFigure, Run, Task } from "../lib/types.ts";
-import { labelLines } from "./answer_panels.ts";
+import { type Domain, intervalAxis, intervalChart, valueDomain, zoomedDomain } from "../../lib/charts.ts";
+import { report } from "../../lib/data.ts";
+import { type Child, dataText, h } from "../../lib/dom.ts";
+import {
+  formatCost,
+  formatCount,
+  formatInterval,
+  formatScore,
+  humanize,
+  intervalHead,
+  plural,
+} from "../../lib/format.ts";
+import { card, coverageText, notesMark, statusChips } from "../../lib/panels.ts";
+import { changeParams, currentRoute, linkTo } from "../../lib/route.ts";
+import { runColor } from "../../lib/run_charts.ts";
+import { dataLabel, gateOf, promptsDiffer, type Row as BoardRow, rowsOn, type RowTask } from "../../lib/runs.ts";
+import { type Column, dataTable, type Sort } from "../../lib/table.ts";
+import type { Bar, GateResult, PublishedFigure, Task } from "../../lib/types.ts";
+import { labelLines } from "../answer_panels.ts";
+import { gapLines, gapOf } from "./cells.ts";
 
 type Rank = [first: number, last: number] | null;
 
-interface RunRow extends RunTask {
+interface RunRow extends RowTask {
   paper?: undefined;
   bar: Bar;
   rank: Rank;
@@ -23,6 +32,7 @@ interface RunRow extends RunTask {
 /** A published figure: a score alone, and in place of the other columns where it was read. */
 interface PaperRow {
   paper: PublishedFigure;
+  row?: undefined;
   run?: undefined;
   task?: undefined;
   bar: Bar;
@@ -46,8 +56,8 @@ function differing(rows: RunRow[]): string[] {
   return promptsDiffer(rows) ? [...names, "prompts"] : names;
 }
 
-export const rankOf = (key: string, run: Run): Rank => report().ranks[key]?.ranks[run.id] ?? null;
-const rankText = (rank: Rank): string =>
+export const rankOf = (key: string, row: BoardRow): Rank => report().columns[key]?.ranks[row.id] ?? null;
+export const rankText = (rank: Rank): string =>
   rank === null ? "–" : rank[0] === rank[1] ? `${rank[0]}` : `${rank[0]}–${rank[1]}`;
 
 /** What a row is sorted by, for each column that can be. Rows of published figures have a score alone. */
@@ -58,12 +68,12 @@ const sortKeys = (): Record<string, Order> => ({
   run: (row) => nameOf(row).toLowerCase(),
   n: ({ task }) => task?.coverage ?? null,
   ...Object.fromEntries(
-    Object.keys(report().costs).map((name): [string, Order] => [name, ({ run }) => run?.costs[name] ?? null]),
+    Object.keys(report().costs).map((name): [string, Order] => [name, ({ row }) => row?.costs[name] ?? null]),
   ),
   per_second: ({ task }) => task?.per_second ?? null,
 });
 
-const nameOf = (row: Row): string => row.run?.label ?? row.paper?.model ?? "";
+const nameOf = (row: Row): string => row.row?.label ?? row.paper?.model ?? "";
 
 function sorted(rows: Row[], by: string, down: boolean): Row[] {
   const keys = sortKeys();
@@ -78,9 +88,9 @@ function sorted(rows: Row[], by: string, down: boolean): Row[] {
 
 const costColumns = (rows: Row[]): Column<Row>[] =>
   Object.entries(report().costs)
-    .filter(([name]) => rows.some(({ run }) => run && run.costs[name] !== null))
+    .filter(([name]) => rows.some(({ row }) => row && row.costs[name] !== null))
     .map(([name, head]) => {
-      const of = ({ run, task }: Row) => (run ? (name === "per_second" ? task.per_second : run.costs[name]) : null);
+      const of = ({ row, task }: Row) => (row ? (name === "per_second" ? task.per_second : row.costs[name]) : null);
       return {
         key: name,
         down: name === "per_second",
@@ -95,10 +105,10 @@ const costColumns = (rows: Row[]): Column<Row>[] =>
 const gateMark = (gate: GateResult | null): Child =>
   gate ? h("span", { class: `tag tag-${gate.outcome}`, title: gate.reason }, `gate: ${gate.outcome}`) : null;
 
-const runCell = ({ run, paper, task }: Row): Child =>
-  run
+const runCell = ({ row, run, paper, task }: Row): Child =>
+  row
     ? [
-        h("a", { href: linkTo("model", { run: run.id, task: task.key }) }, dataText(run.label)),
+        h("a", { href: linkTo("model", { run: run.id, task: task.key }) }, dataText(row.label)),
         gateMark(gateOf(run, task.key)),
       ]
     : [h("span", {}, paper.model), h("span", { class: "tag" }, "published")];
@@ -125,7 +135,7 @@ function columns(key: string, task: Task, rows: Row[], domain: Domain): Column<R
       head: "run",
       class: "run",
       cell: runCell,
-      plain: (row) => (row.run ? row.run.label : `${row.paper.model} (published)`),
+      plain: (row) => (row.row ? row.row.label : `${row.paper.model} (published)`),
     },
     {
       key: "rank",
@@ -163,10 +173,17 @@ function columns(key: string, task: Task, rows: Row[], domain: Domain): Column<R
       plain: ({ bar }) => bar.value,
     },
     {
+      head: "gap to the best",
+      small: "gap",
+      class: "number",
+      cell: ({ row }) => (row ? gapLines(report().columns[key], row) : "–"),
+      plain: ({ row }) => (row ? (gapOf(report().columns[key], row)?.value ?? null) : null),
+    },
+    {
       head: [h("span", { class: "axis-name" }, intervalName), intervalAxis(domain)],
       name: intervalName,
       class: "whisker",
-      cell: (row) => intervalChart(row.bar, domain, nameOf(row), row.run ? runColor(row.run.id) : "var(--muted)"),
+      cell: (row) => intervalChart(row.bar, domain, nameOf(row), row.row ? runColor(row.row.id) : "var(--muted)"),
       plain: ({ bar }) => (bar.low === null ? null : `${bar.low} to ${bar.high}`),
     },
     {
@@ -190,13 +207,13 @@ function columns(key: string, task: Task, rows: Row[], domain: Domain): Column<R
       head: h("span", { class: "unseen" }, "samples"),
       class: "go",
       plain: null,
-      cell: ({ run, task: one }) =>
-        run
+      cell: ({ row, run, task: one }) =>
+        row
           ? h(
               "a",
               {
                 href: linkTo("samples", { run: run.id, task: key }),
-                "aria-label": `Samples of ${run.label} on ${one.key}`,
+                "aria-label": `Samples of ${row.label} on ${one.key}`,
               },
               "samples",
             )
@@ -209,9 +226,9 @@ function columns(key: string, task: Task, rows: Row[], domain: Domain): Column<R
 function rowsOf(key: string, params: URLSearchParams): { runs: RunRow[]; papers: PaperRow[] } {
   const words = (params.get("q") ?? "").toLowerCase().trim();
   const fits = (name: string) => !words || name.toLowerCase().includes(words);
-  const runs = runsOn(key)
-    .map(({ run, task }): RunRow => ({ run, task, bar: task.bar, rank: rankOf(key, run) }))
-    .filter(({ run }) => fits(run.label));
+  const runs = rowsOn(key)
+    .map((one): RunRow => ({ ...one, bar: one.task.bar, rank: rankOf(key, one.row) }))
+    .filter(({ row }) => fits(row.label));
   const which = params.get("published") ?? "comparable";
   const figures = which === "none" ? [] : (report().published[key] ?? []);
   const papers = figures
@@ -220,7 +237,7 @@ function rowsOf(key: string, params: URLSearchParams): { runs: RunRow[]; papers:
       paper,
       rank: null,
       marked: paper.why ? "published published-faint" : "published",
-      spans: { from: 4, node: sourceOf(paper) },
+      spans: { from: 5, node: sourceOf(paper) },
       bar: { name: paper.metric, label: "", value: paper.value, low: null, high: null, n: 0 },
     }));
   return { runs, papers };
@@ -244,7 +261,7 @@ export function board(key: string, params: URLSearchParams, { title = true } = {
       sort: now === "score" && turned ? null : now,
       dir: now === "score" && turned ? null : turned ? "down" : "up",
     });
-  const paired = report().ranks[key]?.paired;
+  const paired = report().columns[key]?.paired;
   const facts: [name: string, value: string][] = [
     ["headline", humanize(task.headline)],
     ["protocol", task.protocol],

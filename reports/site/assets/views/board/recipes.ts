@@ -1,12 +1,12 @@
 // Recipes: means over training seeds, a card of all recipes with a column for each task.
 
-import { dataText, h } from "../lib/dom.ts";
-import { formatInterval, formatLevels, formatScore, humanize, plural } from "../lib/format.ts";
-import { card } from "../lib/panels.ts";
-import { linkTo } from "../lib/route.ts";
-import { findRun } from "../lib/runs.ts";
-import { type Column, dataTable } from "../lib/table.ts";
-import type { Recipe, RecipeScore } from "../lib/types.ts";
+import { dataText, h } from "../../lib/dom.ts";
+import { formatInterval, formatLevels, formatScore, humanize, plural } from "../../lib/format.ts";
+import { card } from "../../lib/panels.ts";
+import { linkTo } from "../../lib/route.ts";
+import { findRun } from "../../lib/runs.ts";
+import { type Column, dataTable } from "../../lib/table.ts";
+import type { Recipe, RecipeScore } from "../../lib/types.ts";
 
 interface Row {
   recipe: Recipe;
