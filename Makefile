@@ -14,6 +14,7 @@
 #   make site-assets-check    check their format, types and bundles; part of `make check` if npm is installed
 #   make hooks                run lint and types before every commit (pre-commit)
 #   make docs                 write the generated pages of docs/ again
+#   make docs-site            build the documentation as a site in build/docs-site, which opens from disk
 #   make dist                 build wheel and source archive in dist/, check them, run the wheel
 #   make clean                remove everything that these commands created
 #
@@ -29,7 +30,7 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 STAGES := golden models browser
 TOOLS := build hatchling pre-commit ruff twine
-.PHONY: help demo demo-site test test-fast test-unit test-golden test-models test-browser golden check lint types hooks docs dist \
+.PHONY: help demo demo-site test test-fast test-unit test-golden test-models test-browser golden check lint types hooks docs docs-site dist \
         constraints clean site-assets site-assets-check
 
 VENV ?= .venv
@@ -99,6 +100,10 @@ $(NODE_MODULES): $(ASSETS)/package.json $(ASSETS)/package-lock.json
 docs: $(VENV)/.installed
 	"$(IN)" -m docs.printing.print_pages
 
+docs-site: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 "$(IN)" -m mkdocs build --strict --quiet
+	@echo "The documentation is here: $$PWD/build/docs-site/index.html"
+
 dist: $(VENV)/.installed-dev
 	rm -rf dist
 	"$(IN)" -m build --no-isolation
@@ -146,6 +151,10 @@ $(VENV)/.installed: pyproject.toml $(VENV)/constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	"$(IN)" -m pip install $(PIP_ARGS) -c "$(VENV)/constraints.txt" -e ".[test]"
+	@touch "$@"
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	"$(IN)" -m pip install $(PIP_ARGS) -c "$(VENV)/constraints.txt" -e ".[docs]"
 	@touch "$@"
 
 # What lint, hooks and dist need: small, without vlmbench and torch.

@@ -78,7 +78,7 @@ def embedded(task: Task, split: str) -> Sequence[Sample]:
 def about(task: Task) -> list[str]:
     """The docstring of the task's module, without its first line."""
     text = inspect.cleandoc(getattr(task, "about", "") or sys.modules[type(task).__module__].__doc__ or "")
-    return text.partition("\n")[2].strip().splitlines() or [task.title]
+    return text.partition("\n")[2].strip().replace("*", "\\*").splitlines() or [task.title]
 
 
 def split_row(task: Task, split: str) -> tuple[str, ...]:

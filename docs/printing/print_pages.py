@@ -94,6 +94,16 @@ column has the model's answer is decided once per file, from the names of all it
 """.splitlines()
 
 
+def decisions() -> str:
+    """docs/decisions/index.md: the titles of all decisions."""
+    lines = ["# Decisions", "", PRINTED, ""]
+    lines += ["Half a page for each design decision that is not obvious, with the rejected alternatives.", ""]
+    for path in sorted((DOCS / "decisions").glob("[0-9]*.md")):
+        number, _, title = path.read_text("utf-8").partition("\n")[0].removeprefix("# ").partition(": ")
+        lines.append(f"- [{number}]({path.name}): {title}")
+    return "\n".join(lines) + "\n"
+
+
 def models() -> str:
     """docs/models/models.md: the published variants, counted."""
     from docs.printing import model_pages  # imports torch, which the other pages do not need
@@ -113,6 +123,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "evaluate/commands.md": commands,
     "evaluate/suites.md": partial(suite_pages.page, PRINTED),
     "benchmarks.md": benchmarks,
+    "decisions/index.md": decisions,
     "models/models.md": models,
     "training/training-ablations.md": training_ablations,
     **{f"benchmarks/{name}.md": partial(benchmark_pages.page, name, PRINTED) for name in registry.tasks.builtin},

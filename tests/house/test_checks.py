@@ -66,7 +66,7 @@ def test_precommit_runs_the_checks() -> None:
 
 
 def test_continuous_integration_runs_the_checks_then_all_tests() -> None:
-    assert make_calls(text(".ci/run")) == [*CHECKS, "site-assets-check", "test"]
+    assert make_calls(text(".ci/run")) == [*CHECKS, "docs-site", "site-assets-check", "test"]
 
 
 def test_the_workflow_runs_the_checks_first_then_every_stage() -> None:
@@ -74,7 +74,7 @@ def test_the_workflow_runs_the_checks_first_then_every_stage() -> None:
     assert {name: job.get("needs") for name, job in jobs.items()} == {
         "checks": None, "site-assets": None, "unit": "checks", "stages": "unit",
     }  # fmt: skip
-    assert job_calls(jobs["checks"]) == CHECKS
+    assert job_calls(jobs["checks"]) == [*CHECKS, "docs-site"]
     assert job_calls(jobs["site-assets"]) == ["site-assets-check"]
     assert job_calls(jobs["unit"]) == ["test-unit"]
     assert [f"test-{stage}" for stage in later_stages()] == job_calls(jobs["stages"])

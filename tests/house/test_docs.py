@@ -107,7 +107,7 @@ def test_architecture_names_files_that_exist() -> None:
 
 
 def test_decisions_have_a_number_each() -> None:
-    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
     numbers = [page.name[:4] for page in pages]
     assert len(set(numbers)) == len(numbers), numbers
     assert not [page.name for page in pages if not page.read_text("utf-8").startswith(f"# {page.name[:4]}: ")]

@@ -51,7 +51,7 @@ def test_the_rule_sees_what_it_should(text: str, wrong: bool) -> None:
 
 
 def test_extras_are_those_of_the_package() -> None:
-    extras = {name: needs for name, needs in PROJECT["optional-dependencies"].items() if name != "test"}
+    extras = {name: needs for name, needs in PROJECT["optional-dependencies"].items() if name not in ("docs", "test")}
     assert extras == {name: [requirement] for name, requirement in EXTRAS.items()}
     assert install_command("ray") == f"pip install '{EXTRAS['ray']}'"
 
