@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
+import vlmbench
 from docs.printing import site_hooks
 from tests.support.paths import ROOT
 
@@ -66,6 +67,12 @@ def test_the_tools_are_an_extra_with_pinned_versions() -> None:
     assert extra is not None
     for name in re.findall(r'"([\w-]+)>=', extra[1]):
         assert re.search(rf"^{name}==", pinned, re.MULTILINE)
+
+
+def test_the_reference_has_every_public_name() -> None:
+    page = (DOCS / "reference" / "python.md").read_text("utf-8")
+    shown = {name.rpartition(".")[2] for name in re.findall(r"^::: (\S+)$", page, re.MULTILINE)}
+    assert {name for name in vlmbench.__all__ if name != "__version__"} <= shown
 
 
 @pytest.mark.slow
