@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import resource
 import sys
@@ -15,8 +14,8 @@ import torch
 from torch import Tensor
 
 from vlmbench.base.errors import TrainingError
-
-TRACKERS = ("tensorboard", "wandb")
+from vlmbench.integrations.loggers import Sender, parse
+from vlmbench.integrations.loggers.trackers import TRACKERS
 
 
 def tokens_of(batch: Mapping[str, Any], visual: int) -> int:
@@ -60,31 +59,23 @@ class Meter:
 
 
 class Tracker:
-    """Hands the log's numbers to tensorboard or wandb."""
+    """Hands the log's numbers to a tracker, as `--log-to` hands over scores."""
 
     def __init__(self, name: str, folder: Path, title: str) -> None:
-        """Raises TrainingError for a tracker that is not there."""
+        """Raises TrainingError for a tracker that there is not, UsageError for one that is not installed."""
         if name not in TRACKERS:
             raise TrainingError(f"no tracker {name!r}", hint=f"there are: {', '.join(TRACKERS)}")
-        self._name, self._step = name, 0
-        try:
-            if name == "wandb":
-                self._to: Any = importlib.import_module("wandb")
-                self._to.init(project="vlmbench", name=title, dir=str(folder))
-            else:
-                self._to = importlib.import_module("torch.utils.tensorboard").SummaryWriter(str(folder / name))
-        except ImportError as error:
-            raise TrainingError(f"{name} is not installed: {error}", hint=f"pip install {name}") from None
+        self._sender, self._step = Sender(parse([name]), title=title, folder=folder), 0
 
     def log(self, line: Mapping[str, Any]) -> None:
         """One line of the log, its numbers under the stage's name."""
         self._step += 1
         numbers = {f"{line['stage']}/{key}": value for key, value in line.items() if isinstance(value, int | float)}
-        if self._name == "wandb":
-            self._to.log(numbers, step=self._step)
-        else:
-            for key, value in numbers.items():
-                self._to.add_scalar(key, value, self._step)
+        self._sender.numbers(numbers, self._step)
+
+    def close(self) -> None:
+        """End the run there."""
+        self._sender.close()
 
 
 def write(log: IO[str], line: Mapping[str, Any], tracker: Tracker | None = None) -> None:

@@ -82,7 +82,9 @@ class TrainingState:
         self.mark.data = {**before, **self.mark.data, **data}
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Let go of the folder, and end the tracker's run."""
+        if self.tracker is not None:
+            self.tracker.close()
         if self.lock is not None:
             self.lock.release()
 

@@ -239,7 +239,7 @@ class Recipe:
     eval_limit: int = 0
     """At most so many questions per task; 0: all."""
     track: str = ""
-    """`tensorboard` or `wandb`, where installed, besides the log."""
+    """`tensorboard`, `wandb`, `mlflow` or `trackio`, where installed, besides the log."""
     store: str = "float32"
     """In what the finished model is written: `float32` or `float16`."""
     cache: str = ""

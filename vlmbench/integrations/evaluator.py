@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,6 +43,7 @@ class Evaluator:
         processor: Any = None,
         adapter: Callable[[Any], Model] | None = None,
         output: str | Path = "runs/training",
+        name: str = "",
         on_error: Literal["raise", "warn"] = "raise",
         log_to: str | Sequence[str] = (),
         **options: Any,
@@ -49,10 +51,10 @@ class Evaluator:
         """`tasks` and `options` (limit, data, seed, ...) are those of vlmbench.evaluate.
 
         `processor` belongs to a transformers model; for other networks `adapter` makes of them what answers, a
-        vlmbench.BatchedModel for example. `on_error`: raise what an evaluation raises, or `warn`, once per failure, and
-        let the training go on without its metrics. `log_to`: services that get the scores, as `vlmbench run --log-to`
-        takes them; one run each, with the training's steps. Raises, here and now, what is wrong with tasks, data,
-        options and services.
+        vlmbench.BatchedModel for example. `name`: of the training, for runs and services; else the folder's.
+        `on_error`: raise what an evaluation raises, or `warn`, once per failure, and let the training go on without its
+        metrics. `log_to`: services that get the scores, as `vlmbench run --log-to` takes them; one run each, with the
+        training's steps. Raises, here and now, what is wrong with tasks, data, options and services.
         """
         if on_error not in ("raise", "warn"):
             raise UsageError(f"on_error takes raise or warn, not {on_error!r:.80}")
@@ -66,8 +68,9 @@ class Evaluator:
         self.result: Result | None = None
         """Of the last evaluation; None on the processes that do not ask."""
         self._told: set[str] = set()
+        self.name = name or self.output.resolve().name
         services = parse([log_to] if isinstance(log_to, str) else log_to)
-        self._sender = Sender(services, title=self.output.resolve().name, folder=self.output)
+        self._sender = Sender(services, title=self.name, folder=self.output)
         calling.check(tasks, **options)
 
     def __call__(self, model: Any, step: int, *, label: str = "step") -> dict[str, float]:
@@ -93,8 +96,10 @@ class Evaluator:
         if (folder / MANIFEST).is_file():  # of a training that was killed and goes on from before, or was repeated
             shutil.rmtree(folder)
         with preserved(network, self.processor), plain(network):
-            asked = network if self.adapter is None else self.adapter(network)
-            self.result = calling.evaluate(asked, self.tasks, processor=self.processor, output=folder, **self.options)
+            asked = calling.adapter(network, self.processor) if self.adapter is None else self.adapter(network)
+            with suppress(AttributeError):  # an adapter's name may be for good
+                asked.name = f"{self.name}@{folder.name}"
+            self.result = calling.evaluate(asked, self.tasks, output=folder, **self.options)
             self._sender.send(SentRun(folder, self.result.manifest, self.result.summary), step)
         return metrics(self.result.summary)
 

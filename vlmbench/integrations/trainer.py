@@ -45,6 +45,7 @@ class TrainerHooks:
         if processor is None and "adapter" not in options:
             processor = trainer.processing_class
         folder = Path(trainer.args.output_dir) / "vlmbench" if output is None else output
+        options.setdefault("name", trainer.args.run_name or Path(trainer.args.output_dir).resolve().name)
         self.evaluator = Evaluator(tasks, processor=processor, output=folder, **options)
         self.trainer, self.every, self.with_evaluate, self.at_end = trainer, every, on_evaluate, at_end
         self._last: tuple[int, dict[str, float]] | None = None

@@ -62,6 +62,7 @@ def test_runs_can_be_compared(tmp_path: Path) -> None:
     assert [run.name for run in runs] == ["end-0000003", "step-0000002"]
     end, middle = map(Result.load, runs)
     assert set(end.compare(middle, metric="accuracy").table().index) == {"pope", "vsr"}
+    assert end.manifest["asked"]["model"] == f"{tmp_path.name}@end-0000003"
     assert end.manifest["model"]["fingerprint"] != middle.manifest["model"]["fingerprint"]
     assert logged(watched, METRIC) == [one.summary["pope"]["accuracy"]["value"] for one in (middle, end)]
 

@@ -36,6 +36,7 @@ def state(model: Any, processor: Any) -> dict[str, Any]:
             getattr(one.config, "_attn_implementation", "") for one in model.modules() if hasattr(one, "config")
         ],
         "gradients": [one.requires_grad for one in model.parameters()],
+        "accumulated": [None if one.grad is None else id(one.grad) for one in model.parameters()],
         "place": [(str(one.dtype), str(one.device), one.data_ptr()) for one in model.parameters()],
         "tokenizer": (tokenizer.padding_side, tokenizer.truncation_side, tokenizer.backend_tokenizer.to_str()),
         "pictures": (type(pictures), sorted(vars(pictures))),
@@ -75,6 +76,7 @@ def trained() -> tuple[Any, Any]:
 def wreck(model: Any, processor: Any) -> None:
     """What an evaluation could do at worst."""
     model.eval().requires_grad_(True)
+    model.lm_head.weight.grad = torch.ones_like(model.lm_head.weight)
     model.generation_config = None
     model.config.use_cache, model.config.text_config.vocab_size = True, 7
     model.config._attn_implementation = "eager"

@@ -22,6 +22,9 @@ LOGIN = re.compile(r"(?<=://)[^/\s@]+@")
 """A name and a password in a URL."""
 HINTS: Mapping[str, str] = {"wandb": "WANDB_MODE=offline keeps the run in a folder, and `wandb sync` sends it later"}
 
+OF_A_STEP = ("model", "fingerprint")
+"""What is another at each step of a training."""
+
 
 class Sender:
     """Open runs of some services. One that fails is left out from then on."""
@@ -34,11 +37,12 @@ class Sender:
 
     def send(self, sent: SentRun, step: int | None = None) -> None:
         """A finished run, at a step of a training."""
+        config = {name: value for name, value in sent.config.items() if step is None or name not in OF_A_STEP}
         for target in self.targets:
             if target.service == HUB_CARD:
                 self._try(target, lambda target=target: hub_card.write(target, sent))  # type: ignore[misc]
             else:
-                self._try(target, lambda target=target: self._tracker(target, sent.config).run(sent, step))  # type: ignore[misc]
+                self._try(target, lambda target=target: self._tracker(target, config).run(sent, step))  # type: ignore[misc]
 
     def numbers(self, values: Mapping[str, float], step: int | None = None) -> None:
         """Numbers by name, to services that draw curves."""

@@ -12,13 +12,14 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol
 
 from .sent_run import COLUMNS, PREFIX, SentRun
 from .targets import PROJECT, Target
 
-SECONDS = 60
+SECONDS = 30
 """After which a service that does not answer is given up."""
 
 
@@ -59,13 +60,17 @@ class Wandb:
             )
 
     def numbers(self, values: Mapping[str, float], step: int | None) -> None:
-        """A line of its history; steps are a value, since the run that is open may count otherwise."""
-        self._run.log(dict(values) if step is None else {**values, f"{PREFIX}step": step})
+        """A line of its history. In a run that somebody else opened, which may count otherwise, the step is a value."""
+        if self._own or step is None:
+            self._run.log(dict(values), step=step)
+        else:
+            self._run.log({**values, f"{PREFIX}step": step})
 
     def run(self, sent: SentRun, step: int | None) -> None:
         """Numbers, table, artifact."""
         self.numbers(sent.numbers, step)
-        self._run.log({f"{PREFIX}scores": self._library.Table(columns=list(COLUMNS), data=sent.rows)})
+        table = self._library.Table(columns=list(COLUMNS), data=sent.rows)
+        self._run.log({f"{PREFIX}scores": table}, step=step if self._own else None)
         name = re.sub(r"[^\w.-]", "-", f"vlmbench-{sent.folder.name}")[:128]
         artifact = self._library.Artifact(name, type="evaluation")
         for path in sent.files:
@@ -143,7 +148,10 @@ class Trackio:
 
         self._library = trackio
         project, name = target.options.get("project", PROJECT), target.options.get("name", title)
-        self._run: Any = trackio.init(project=project, name=name, config=dict(config), embed=False)
+        quiet = {"embed": False, "auto_log_cpu": False, "auto_log_gpu": False}  # the later two in recent versions
+        known = signature(trackio.init).parameters
+        more = {option: value for option, value in quiet.items() if option in known}
+        self._run: Any = trackio.init(project=project, name=name, config=dict(config), **more)
 
     def numbers(self, values: Mapping[str, float], step: int | None) -> None:
         """Metrics at a step."""
