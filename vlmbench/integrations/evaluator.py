@@ -18,7 +18,7 @@ from vlmbench.runs.storage.layout import MANIFEST
 from . import processes
 from .loggers import Sender, parse
 from .loggers.sent_run import SentRun, metrics
-from .unwrapping import plain, unwrapped
+from .unwrapping import all_weights, plain, rebuilt, unwrapped
 
 if TYPE_CHECKING:
     from vlmbench.base.model import Model
@@ -42,6 +42,7 @@ class Evaluator:
         *,
         processor: Any = None,
         adapter: Callable[[Any], Model] | None = None,
+        build: Callable[[], Any] | None = None,
         output: str | Path = "runs/training",
         name: str = "",
         on_error: Literal["raise", "warn"] = "raise",
@@ -51,7 +52,8 @@ class Evaluator:
         """`tasks` and `options` (limit, data, seed, ...) are those of vlmbench.evaluate.
 
         `processor` belongs to a transformers model; for other networks `adapter` makes of them what answers, a
-        vlmbench.BatchedModel for example. `name`: of the training, for runs and services; else the folder's.
+        vlmbench.BatchedModel for example. `build` makes an empty network where fully_shard has divided the weights
+        of one that is no transformers model. `name`: of the training, for runs and services; else the folder's.
         `on_error`: raise what an evaluation raises, or `warn`, once per failure, and let the training go on without its
         metrics. `log_to`: services that get the scores, as `vlmbench run --log-to` takes them; one run each, with the
         training's steps. Raises, here and now, what is wrong with tasks, data, options and services.
@@ -63,7 +65,7 @@ class Evaluator:
         if (processor is None) == (adapter is None):
             hint = "processor= for a transformers model, adapter= for any other network"
             raise UsageError("what asks the model? give processor or adapter, one of them", hint=hint)
-        self.tasks, self.processor, self.adapter = tasks, processor, adapter
+        self.tasks, self.processor, self.adapter, self.build = tasks, processor, adapter, build
         self.output, self.on_error, self.options = Path(output), on_error, options
         self.result: Result | None = None
         """Of the last evaluation; None on the processes that do not ask."""
@@ -76,11 +78,15 @@ class Evaluator:
     def __call__(self, model: Any, step: int, *, label: str = "step") -> dict[str, float]:
         """Evaluate; the metrics by name, the same on every process; empty after a failure that was only told.
 
-        `model` may be wrapped (DistributedDataParallel, torch.compile, PEFT). Raises ModelError where its weights are
-        divided among processes, and what vlmbench.evaluate raises.
+        `model` may be wrapped (DistributedDataParallel, torch.compile, PEFT) or divided (fully_shard). Raises
+        ModelError for what cannot be unwrapped, and what vlmbench.evaluate raises.
         """
+        folder = self.output / f"{label}-{step:07d}"
+        self.result = None
         try:
-            return processes.on_first(lambda: self._evaluate(model, step, self.output / f"{label}-{step:07d}"))
+            network = unwrapped(model)
+            weights = all_weights(network)
+            return processes.on_first(lambda: self._evaluate(network, weights, step, folder))
         except Exception as error:
             if self.on_error == "raise":
                 raise
@@ -91,15 +97,16 @@ class Evaluator:
         """End the runs of `log_to`."""
         self._sender.close()
 
-    def _evaluate(self, model: Any, step: int, folder: Path) -> dict[str, float]:
-        network = unwrapped(model)
+    def _evaluate(self, network: Any, weights: dict[str, Any] | None, step: int, folder: Path) -> dict[str, float]:
+        """On the process that asks. `weights`: all of them, where the network is divided among processes."""
         if (folder / MANIFEST).is_file():  # of a training that was killed and goes on from before, or was repeated
             shutil.rmtree(folder)
         with preserved(network, self.processor), plain(network):
-            asked = calling.adapter(network, self.processor) if self.adapter is None else self.adapter(network)
+            asked = network if weights is None else rebuilt(network, weights, self.build)
+            model = calling.adapter(asked, self.processor) if self.adapter is None else self.adapter(asked)
             with suppress(AttributeError):  # an adapter's name may be for good
-                asked.name = f"{self.name}@{folder.name}"
-            self.result = calling.evaluate(asked, self.tasks, output=folder, **self.options)
+                model.name = f"{self.name}@{folder.name}"
+            self.result = calling.evaluate(model, self.tasks, output=folder, **self.options)
             self._sender.send(SentRun(folder, self.result.manifest, self.result.summary), step)
         return metrics(self.result.summary)
 

@@ -16,7 +16,7 @@ from tests.models.huggingface.test_preserving import state
 from vlmbench.base.errors import ModelError
 from vlmbench.integrations import Evaluator
 from vlmbench.integrations.loggers.sent_run import metrics
-from vlmbench.integrations.unwrapping import unwrapped
+from vlmbench.integrations.unwrapping import all_weights, rebuilt, unwrapped
 
 pytestmark = pytest.mark.slow
 
@@ -154,18 +154,17 @@ def test_a_compiled_forward_is_not_compiled_for_each_shape(training: tuple[Any, 
     assert not calls and model._compiled_call_impl is compiled
 
 
-def test_divided_weights_are_refused() -> None:
-    class DTensor(nn.Parameter):
-        """As FSDP leaves them."""
-
-    network = nn.Linear(2, 2)
-    network.weight = DTensor(torch.zeros(2, 2))
-    with pytest.raises(ModelError, match="weight: the weights are divided among processes by FSDP"):
-        unwrapped(network)
+def test_divided_weights_that_are_not_understood() -> None:
     zero = nn.Linear(2, 2)
     zero.bias.ds_id = 1  # type: ignore[attr-defined]
     with pytest.raises(ModelError, match=r"bias: .* by DeepSpeed ZeRO-3"):
-        unwrapped(zero)
+        all_weights(zero)
+    assert all_weights(nn.Linear(2, 2)) is None
+    with pytest.raises(ModelError, match="Linear is divided among processes, and has no config") as told:
+        rebuilt(nn.Linear(2, 2), {}, None)
+    assert "build=" in told.value.hint
+    weights = {"weight": torch.ones(2, 2), "bias": torch.ones(2)}
+    assert torch.equal(rebuilt(nn.Linear(2, 2), weights, lambda: nn.Linear(2, 2)).bias, torch.ones(2))
 
 
 def test_the_names_of_metrics() -> None:

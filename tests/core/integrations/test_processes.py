@@ -18,6 +18,8 @@ PROGRAM = """
 import json, os, sys
 import torch
 import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 from tests.core.integrations.tiny_training import model_and_processor
 from tests.core.integrations.test_evaluator import half_step
@@ -28,7 +30,13 @@ dist.init_process_group("gloo")
 rank = dist.get_rank()
 torch.manual_seed(0)
 model, processor = model_and_processor()
-wrapped = DistributedDataParallel(model.train(), find_unused_parameters=True)
+if how == "divided":
+    plain = Evaluator("pope,vsr", processor=processor, output=folder, limit=6)(model, 1)
+    for layer in model.model.language_model.layers:
+        fully_shard(layer, mesh=init_device_mesh("cpu", (2,)))
+    wrapped = fully_shard(model.train(), mesh=init_device_mesh("cpu", (2,)))
+else:
+    wrapped = DistributedDataParallel(model.train(), find_unused_parameters=True)
 on_error = "warn" if how == "warn" else "raise"
 evaluator = Evaluator("pope", processor=processor, output=folder, limit=4, on_error=on_error)
 told = {"before": half_step(wrapped, slice(rank, rank + 2))}
@@ -36,7 +44,10 @@ told = {"before": half_step(wrapped, slice(rank, rank + 2))}
 def broken(*_, **__):
     raise (KeyboardInterrupt if how == "interrupt" else RuntimeError)("planted")
 
-if how != "ok" and rank == 0:
+if how == "divided":
+    evaluator = Evaluator("pope,vsr", processor=processor, output=folder, limit=6)
+    told["same"] = evaluator(wrapped, 3) == plain
+elif how != "ok" and rank == 0:
 
     import vlmbench.runs.execution.runner as runner
     runner.execute = (lambda *_, **__: os._exit(9)) if how == "die" else broken
@@ -79,6 +90,13 @@ def test_both_have_the_scores(tmp_path: Path) -> None:
     assert (first["asked"], second["asked"]) == (True, False)
     assert "after" in first and "after" in second
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["step-0000003"]
+
+
+def test_weights_that_are_divided_among_them(tmp_path: Path) -> None:
+    """By fully_shard: the first process gets all of them for the evaluation, and the training goes on."""
+    first, second = run("divided", tmp_path)
+    assert first is not None and second is not None, (tmp_path / "0.txt").read_text()
+    assert first["same"] is second["same"] is True and "after" in first and "after" in second
 
 
 @pytest.mark.parametrize(
