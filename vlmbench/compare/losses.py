@@ -15,26 +15,32 @@ from vlmbench.scoring import bounds, verdicts
 from vlmbench.stats.metrics import Metric
 
 if TYPE_CHECKING:
+    from vlmbench.base.samples import Score
+    from vlmbench.base.task import Task
     from vlmbench.runs.storage.reload import Item, StoredTask
     from vlmbench.stats.metrics import Floats
 
 
 def counted(before: StoredTask, after: StoredTask) -> tuple[StoredTask, Sequence[str]]:
     """(the later run with the worst score in place of each lost one, the ids of those)."""
-    failed = [item for item in after.items if item.sample.id in before.answered and _failed(item)]
-    if not failed:
+    lost = [item for item in after.items if item.sample.id in before.answered and failed(item)]
+    if not lost:
         return after, ()
     scored = [(item.sample, item.score) for task in (after, before) for item in task.answered.values()]
     runs = verdicts.runs_of(scored[: len(after.answered)]) or verdicts.runs_of(scored)
     task, protocol = after.choice.task, after.choice.protocol
-    worst = {
-        item.sample.id: replace(item, score=bounds.extremes(task, protocol, item.sample, runs)[0]) for item in failed
-    }
-    items = [worst.get(item.sample.id, item) for item in after.items]
-    return replace(after, items=items), list(worst)
+    counted_so = {item.sample.id: replace(item, score=worst(task, protocol, item, runs)) for item in lost}
+    items = [counted_so.get(item.sample.id, item) for item in after.items]
+    return replace(after, items=items), list(counted_so)
 
 
-def _failed(item: Item) -> bool:
+def worst(task: Task, protocol: str, item: Item, runs: int) -> Score:
+    """The score of a wrong answer; `runs` of the judge that grades the task, 0 where none does."""
+    return bounds.extremes(task, protocol, item.sample, runs)[0]
+
+
+def failed(item: Item) -> bool:
+    """Whether it was asked and has no score, though one could be told here."""
     return item.score.status not in (Status.OK, Status.UNLABELED, Status.NOT_ASKED)
 
 

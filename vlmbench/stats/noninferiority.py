@@ -22,7 +22,8 @@ of lost and gained answers with that difference, given those seen. How far one a
 
 The p-value is Student's of a statistic freed from the skewness of few clusters by Hall's cubic (Journal of the Royal
 Statistical Society B 54, 1992): answers are often lost a few everywhere and gained many at once on hard images, and
-without it a drop of just the allowed size would be called a regression in 6 of 100 cases, not 5. Where some answers
+without it a drop of just the allowed size would be called a regression in 6 of 100 cases, not 5. Far out it is too
+small (a third too often at the .003 of a gate of 16 tasks), so that the score test must reject too. Where some answers
 count many times as much as others (MME's sums), its degrees of freedom are Satterthwaite's (influence.py).
 """
 
@@ -91,6 +92,8 @@ class Spread:
     """1 where every answer counts the same, towards 0 where few of them make up the metric (effects.py)."""
     fall_degrees: float | None = None
     """Degrees of freedom of the test for a fall, where they are fewer."""
+    seen: float | None = None
+    """The variance around no difference, of the answers seen alone; None: the error's."""
 
     @property
     def of_falls(self) -> float:
@@ -124,6 +127,24 @@ class Spread:
         if tilt >= 1:  # nothing was lost at all: the fall is all of the lost
             return max(self.error, unit * math.sqrt(fallen + total))
         return max(self.error, unit * math.sqrt((total + lost * tilt) / (1 - tilt**2)))
+
+    def score_p(self, value: float, allowed: float) -> float:
+        """p-value of "it fell by no more than `allowed`" by the score test, of lost and gained answers as counts.
+
+        The variance is that of the most likely counts with a fall of `allowed`, as in `error_under`, but of the answers
+        seen alone. 0 where the metric did not fall by more.
+        """
+        from scipy.special import ndtr
+
+        unit = self.flip * self.alike**2
+        if unit <= 0 or -value <= allowed:
+            return 0.0
+        lost, fallen = -value / unit, allowed / unit
+        total = max((self.error**2 if self.seen is None else self.seen) / unit**2, lost)
+        if total > lost:
+            tilt = (math.sqrt(total**2 + 4 * fallen * (fallen - lost)) - total) / (2 * fallen)
+            total = (total + lost * tilt) / (1 - tilt**2)
+        return float(ndtr((fallen - lost) / math.sqrt(total)))
 
     def lower_limit(self, value: float, quantile: float) -> float:
         """The largest fall that is not excluded, as a difference: value - limit = quantile * its error."""
@@ -185,11 +206,15 @@ def spread(
     variance = comparison.error**2 * shape.inflation
     alone = flips * flip**2 * shape.alike  # flip is the mean square over the mean
     together = min(max(1.0, variance / alone), comparison.n / max(1, comparison.clusters)) if alone > 0 else 1.0
-    if comparison.method != MCNEMAR:  # that one's error has them already
-        variance += 2 * flip**2 * shape.alike
+    added, seen = 2 * flip**2 * shape.alike, variance
+    if comparison.method == MCNEMAR:  # its error has them already
+        seen = variance * ((comparison.n + 2) / comparison.n) ** 2 - added
+    else:
+        variance += added
+    seen = max(0.0, seen) + comparison.difference.value**2 / max(1, comparison.clusters)
     degrees = max(1.0, comparison.freedom or comparison.clusters - 1.0)
     fewer = None if shape.freedom is None else max(1.0, min(degrees, shape.freedom))
-    return Spread(math.sqrt(variance), flip * max(1.0, together), degrees, skew, shape.alike, fewer)
+    return Spread(math.sqrt(variance), flip * max(1.0, together), degrees, skew, shape.alike, fewer, seen)
 
 
 def spread_of(comparison: Paired, before: Metric, after: Metric, flips: float) -> Spread | None:
@@ -210,7 +235,8 @@ def one_sided(comparison: Paired, around: Spread | None, allowed: float) -> floa
 
     t = (comparison.difference.value + allowed) / around.error
     third = around.skew / 3
-    return float(stdtr(around.of_falls, t + third * t**2 + third**2 * t**3 / 3 + around.skew / 6))
+    skewed = float(stdtr(around.of_falls, t + third * t**2 + third**2 * t**3 / 3 + around.skew / 6))
+    return max(skewed, around.score_p(comparison.difference.value, allowed))
 
 
 def gatekept(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.special import stdtr
+from scipy.special import ndtr, stdtr
 
 from vlmbench.compare.gates.gate import FIRST
 from vlmbench.stats.noninferiority import gatekept
@@ -47,8 +47,19 @@ def p_values(lost: np.ndarray, gained: np.ndarray, items: int) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         skew = np.where(variance > 0, third / variance**1.5 / np.sqrt(items), 0.0)
     t = (100 * mean + ALLOWED) / error
-    p: np.ndarray = stdtr(items - 1, t + skew / 3 * t**2 + skew**2 / 27 * t**3 + skew / 6)
-    return p
+    p = stdtr(items - 1, t + skew / 3 * t**2 + skew**2 / 27 * t**3 + skew / 6)
+    either: np.ndarray = np.maximum(p, score(lost, gained, items))
+    return either
+
+
+def score(lost: np.ndarray, gained: np.ndarray, items: int) -> np.ndarray:
+    """noninferiority.Spread.score_p, where more was lost than is allowed; 0 elsewhere."""
+    fell, fallen, total = (lost - gained).astype(np.float64), ALLOWED / 100 * items, (lost + gained).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        tilt = (np.sqrt(total**2 + 4 * fallen * (fallen - fell)) - total) / (2 * fallen)
+        under = np.where(total > fell, (total + fell * tilt) / (1 - tilt**2), total)
+        found: np.ndarray = np.where(fell > fallen, ndtr((fallen - fell) / np.sqrt(under)), 0.0)
+    return found
 
 
 def draws(design: Design, gates: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

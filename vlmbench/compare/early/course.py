@@ -1,17 +1,19 @@
 """In which order a gated run asks a task's questions, and after how many images it looks at the gate.
 
 Images come in an order that the seed and their names decide, whole images at a time: tasks about the same images ask
-about them in the same waves, and a run that is resumed takes the same course. Looks come at a tenth more images each,
-and not before so many questions that a model has something to do at once; so all looks together read every answer about
-ten times.
+about them in the same waves, and a run that is resumed takes the same course. The next look comes when the tests may be
+decided, by what was seen so far: after a tenth more images at least, after twice as many at most; and not before so
+many questions that a model has something to do at once. Limits that hold at any time allow to look whenever one likes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -20,8 +22,10 @@ from vlmbench.stats.sequential.boundary import FEWEST
 if TYPE_CHECKING:
     from vlmbench.runs.execution.planning import PlannedRequest
 
-GROWTH = 1.1
-"""The next look comes after so many times the images."""
+GROWTH, MOST = 1.1, 2.0
+"""The next look comes after so many times the images, at least and at most."""
+SOONER = 0.9
+"""And so much before the tests seem to be decided: what was seen is no more than an estimate."""
 QUESTIONS = 64
 """New questions at the next look, at least."""
 
@@ -34,29 +38,30 @@ class Course:
     """By image, in order."""
     done: int = 0
     """How many images have been given out."""
-    looks: list[int] = field(default_factory=list)
-    """After how many images the gate is looked at, ascending; the last is all of them."""
+
+    @cached_property
+    def before(self) -> Sequence[int]:
+        """(images + 1,) how many questions come before each image; the last is all of them."""
+        return [0, *accumulate(map(len, self.groups))]
 
     @property
     def questions(self) -> int:
         """How many there are."""
-        return sum(map(len, self.groups))
+        return self.before[-1]
 
-    @property
-    def asked(self) -> list[PlannedRequest]:
-        """Those given out so far, in order."""
-        return [item for group in self.groups[: self.done] for item in group]
+    def asked(self, start: int = 0) -> list[PlannedRequest]:
+        """Those given out so far, in order, from an image on."""
+        return [item for group in self.groups[start : self.done] for item in group]
 
     @property
     def over(self) -> bool:
         """Whether all have been given out."""
         return self.done >= len(self.groups)
 
-    def next_wave(self) -> list[PlannedRequest]:
-        """Those up to the next look."""
-        start = self.done
-        self.done = next((look for look in self.looks if look > start), len(self.groups))
-        return [item for group in self.groups[start : self.done] for item in group]
+    def next_wave(self, times: float = 1.0) -> list[PlannedRequest]:
+        """Those up to the next look; after so many `times` the images the tests seem to be decided."""
+        start, self.done = self.done, following(self.before, self.done, times)
+        return self.asked(start)
 
 
 def course(items: Iterable[PlannedRequest], seed: int) -> Course:
@@ -68,19 +73,13 @@ def course(items: Iterable[PlannedRequest], seed: int) -> Course:
     def drawn(name: str) -> bytes:
         return hashlib.sha256(f"{seed} {name}".encode("utf-8", "surrogatepass")).digest()
 
-    ordered = [groups[name] for name in sorted(groups, key=drawn)]
-    return Course(ordered, looks=looks([len(group) for group in ordered]))
+    return Course([groups[name] for name in sorted(groups, key=drawn)])
 
 
-def looks(sizes: Sequence[int]) -> list[int]:
-    """After how many images to look; `sizes` are their questions."""
-    before = [0, *accumulate(sizes)]
-    found, here = [], min(FEWEST, len(sizes))
-    while here < len(sizes):
-        found.append(here)
-        wanted = before[here] + QUESTIONS
-        following = max(here + 1, math.ceil(here * GROWTH))
-        while following < len(sizes) and before[following] < wanted:
-            following += 1
-        here = following
-    return [*found, len(sizes)]
+def following(before: Sequence[int], done: int, times: float = 1.0) -> int:
+    """After how many images to look next. `before`: how many questions come before each image."""
+    images = len(before) - 1
+    if not done:
+        return min(FEWEST, images)
+    here = max(done + 1, math.ceil(done * min(MOST, max(GROWTH, SOONER * times))))
+    return min(images, max(here, bisect_left(before, before[done] + QUESTIONS)))

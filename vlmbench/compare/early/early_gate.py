@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import UsageError
 from vlmbench.base.process import terminal
-from vlmbench.compare import anchors, compare, losses
+from vlmbench.compare import anchors, compare
 from vlmbench.compare.differences import turned_items
 from vlmbench.compare.early import fitting
-from vlmbench.compare.early.course import Course, course
+from vlmbench.compare.early.course import course
+from vlmbench.compare.early.sides import Name, Side, Watched
 from vlmbench.compare.gates import parts, planned
 from vlmbench.compare.gates.gate import WHOLE, Report, check, keep
 from vlmbench.compare.gates.rules import PLAIN, GateRules, Scale, names_known, sensible
 from vlmbench.runs.storage import remote_store
-from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
+from vlmbench.runs.storage.reload import Item, StoredRun
 from vlmbench.stats import paired
 from vlmbench.stats.metrics import TARGET, upward
 from vlmbench.stats.noninferiority import Margins, Outcome
@@ -39,40 +40,6 @@ if TYPE_CHECKING:
 
 FEW_RESAMPLES: dict[str, Any] = {"resamples": 2, "seed": 0}
 """For comparing the baseline with itself, which tells the tests and no result."""
-Name = tuple[str, str, str]
-"""Of a test: its task's key, its metric, and the anchor that it is against; empty for the baseline."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """What a task is held against."""
-
-    before: StoredTask
-    tests: Sequence[Name]
-
-    def metrics(self, after: StoredTask) -> tuple[dict[str, Metric], dict[str, Metric], int]:
-        """(the metrics before, after, how many scores changed) over the questions so far that had a score before."""
-        counted, _ = losses.counted(self.before, after)
-        ids = [key for key in counted.answered if key in self.before.answered]
-        found = [{metric.name: metric for metric in side.metrics(ids)} for side in (self.before, counted)]
-        turned = sum(counted.answered[key].score.value != self.before.answered[key].score.value for key in ids)
-        return found[0], found[1], turned
-
-
-@dataclass
-class Watched:
-    """One task that may stop early."""
-
-    after: StoredTask
-    course: Course
-    sides: Sequence[Side]
-    items: list[Item] = field(default_factory=list)
-    """The answers so far."""
-
-    @property
-    def tests(self) -> list[Name]:
-        """Against the baseline and its anchor."""
-        return [name for side in self.sides for name in side.tests]
 
 
 class EarlyGate:
@@ -98,6 +65,7 @@ class EarlyGate:
         self._boundaries: dict[Name, Boundary] = {}
         self._above: dict[Name, float] = {}
         """Of a metric that should be near a target: how far the earlier run is above it."""
+        self._last_look: dict[Name, Look] = {}
         self._looking: list[str] = []
 
     # ------------------------------------------------------------------------------------------------- before the run
@@ -123,7 +91,7 @@ class EarlyGate:
         for key, before in own.tasks.items():
             items = [item for item in plan.requests if item.task == key]
             way = course(items, self.seed)
-            self._watched[key] = Watched(run.tasks[key], way, sides[key])
+            self._watched[key] = Watched(way, sides[key])
             self._margins((key, "", ""))
             if why := averaged.get(key) or fitting.unable(before, [test for test in found if test.task.key == key]):
                 terminal.note(f"{key}: asked in full: {why}")
@@ -161,7 +129,7 @@ class EarlyGate:
         while self._watched:
             going = [key for key, task in self._watched.items() if not task.course.over]
             self._looking = [key for key in going if not self._is_decided(key)]
-            wave = [item for key in self._looking for item in self._watched[key].course.next_wave()]
+            wave = [item for key in self._looking for item in self._next_wave(self._watched[key])]
             if not wave:
                 break
             yield wave
@@ -169,19 +137,27 @@ class EarlyGate:
         if self._last:
             yield self._last
 
+    def _next_wave(self, task: Watched) -> list[PlannedRequest]:
+        """Up to where the last of the task's tests may be decided."""
+        times = [self._last_look[name].times(self._margins(name), self._spans[name])
+                 for name in task.tests if name in self._last_look and name not in self.decided]  # fmt: skip
+        return task.course.next_wave(max(times, default=1.0))
+
     def look(self, record: Callable[[PlannedRequest], Record]) -> None:
         """Look at every test of the tasks of the last wave."""
         seen: dict[Name, Look] = {}
         for key in self._looking:
             task = self._watched[key]
-            task.items += [_item(record(item)) for item in task.course.asked[len(task.items) :]]
             if task.course.over:
                 continue  # all is asked: the ordinary gate decides
-            after = replace(task.after, items=task.items)
+            items = [_item(record(item)) for item in task.course.asked(task.seen)]
+            task.seen = task.course.done
             for side in task.sides:
+                side.take(items)
                 open_tests = [name for name in side.tests if name not in self.decided]
-                found = side.metrics(after) if open_tests else ({}, {}, 0)
+                found = side.metrics() if open_tests else ({}, {}, 0)
                 seen |= {name: one for name in open_tests if (one := self._look(name, *found)) is not None}
+        self._last_look |= seen
         self._best |= {name: min(self._best[name], one.p) for name, one in seen.items()}
         self._decide(seen)
 
@@ -193,6 +169,7 @@ class EarlyGate:
         plain = [side[metric] for side in (before, after)]
         pair = [upward(one) for one in plain]
         undefined = [math.isnan(one.value()) for one in pair]
+        self._spans[name] = plain[1].span if name in self._above else pair[1].span
         margins, boundary = self._margins(name), self._boundaries[name]
         if self._scales[name].names:  # a part, whose own answers count alone
             turned = turned_items(*plain)
@@ -202,9 +179,7 @@ class EarlyGate:
         if any(undefined):
             return None
         if name in self._above:
-            self._spans[name] = plain[1].span
             return looks.near_target(plain[0], plain[1], self._above[name], turned, margins, boundary)
-        self._spans[name] = pair[1].span
         return looks.look(pair[0], pair[1], turned, margins, boundary)
 
     def _decide(self, seen: Mapping[Name, Look]) -> None:
@@ -213,11 +188,11 @@ class EarlyGate:
             margins, p = self._margins(name), corrected["\n".join(name)]
             assert p is not None, "each test has one"
             outcome = Outcome.FAIL if found.fell(p, margins) else None
-            if outcome is None and found.held(margins, self._spans.get(name, 100.0)):
+            if outcome is None and found.held(margins, self._spans[name]):
                 outcome = Outcome.PASS
             if outcome is not None:
                 way = self._watched[name[0]].course
-                self.decided[name] = EarlyDecision.of(found, outcome, p, len(way.asked), way.questions)
+                self.decided[name] = EarlyDecision.of(found, outcome, p, way.before[way.done], way.questions)
 
     def _margins(self, name: Name) -> Margins:
         return self.rules.margins(name[0], len(self._best), self._scales.get(name, PLAIN), total=bool(name[2]))
@@ -246,7 +221,11 @@ class EarlyGate:
     def facts(self) -> dict[str, Any]:
         """How far each task was asked, and why not less."""
         asked = {
-            key: {"asked": len(task.course.asked), "questions": task.course.questions, "decided": self._is_decided(key)}
+            key: {
+                "asked": task.course.before[task.course.done],
+                "questions": task.course.questions,
+                "decided": self._is_decided(key),
+            }
             for key, task in self._watched.items()
         }
         full = {key: {"decided": False, "in_full": why} for key, why in self.in_full.items()}

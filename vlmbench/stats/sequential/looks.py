@@ -67,6 +67,22 @@ class Look:
             return False
         return self.method == EXACT or self.clusters >= enough(margins, span)
 
+    def times(self, margins: Margins, span: float) -> float:
+        """After about how many times the clusters it will be certain, by what was seen so far: limits close in with
+        the root of their number, and with the number itself where bets are made. At least 1, which may also stand for
+        "nobody knows"; infinite at just the allowed drop."""
+        room = self.value + margins.allowed
+        edge = self.lower if room >= 0 else self.upper
+        if edge is None or self.lower is None:
+            return 1.0
+        if room == 0:
+            return math.inf
+        needed = abs(self.value - edge) / abs(room)
+        if self.method == EXACT:
+            return max(1.0, needed, FEWEST / self.clusters)
+        least = enough(margins, span) if room > 0 else FEWEST
+        return max(1.0, needed**2, least / self.clusters)
+
     def fell(self, corrected: float, margins: Margins) -> bool:
         """Whether it fell by more than allowed; `corrected` is the p-value after Holm's correction."""
         return self.clusters >= FEWEST and corrected <= FELL_SHARE * margins.alpha
