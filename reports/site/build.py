@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from vlmbench.base.errors import StoreError
+from vlmbench.base.process.progress import each
 from vlmbench.base.version import __version__
 from vlmbench.compare.labels.matching import of_runs
 
@@ -92,7 +93,7 @@ class _Site:
         """Write everything; the page last, when all that it loads is there."""
         self.output.mkdir(parents=True, exist_ok=True)
         summaries, details = [], {}
-        for run in runs:
+        for run in each(runs, "writing the pages", "run"):
             summary, details[run.id] = self._run(run)
             summaries.append(summary)
             self._data(f"run-{run.id}", details[run.id])

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import VlmbenchError
+from vlmbench.base.process.progress import each
 from vlmbench.stats.paired import holm
 
 from ..board.gaps import Opened
@@ -39,7 +40,7 @@ def compare_pairs(pairs: Sequence[tuple[Side, Side]], opened: Opened) -> Compari
     """{(before, after): the tasks of `vlmbench compare --json` without the flips, and "failed": {task: reason}}."""
     comparisons: dict[tuple[str, str], dict[str, Any]] = {}
     budget = MOST_RECORDS
-    for before, after in pairs:
+    for before, after in each(pairs, "comparing", "pair"):
         budget -= sum(task.best.n for task in tasks_of(after))
         if budget > 0:
             breakdowns = len(pairs) <= MOST_WITH_BREAKDOWNS

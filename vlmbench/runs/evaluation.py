@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base import registry, settings
-from vlmbench.base.process import terminal
+from vlmbench.base.process import progress, terminal
 from vlmbench.data.files import read_samples
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs
@@ -72,7 +72,8 @@ def evaluate(options: RunOptions, watch: Watch | None = None) -> Evaluated:
     ids = None if options.ids is None else selection.read_ids(options.ids, choices)
     if options.output is not None:
         refuse_unwritable(options.output)
-    samples = {choice.key: read_samples(choice.task, data[choice.key], choice.split) for choice in choices}
+    reading = progress.each(choices, "reading the questions", "task")
+    samples = {choice.key: read_samples(choice.task, data[choice.key], choice.split) for choice in reading}
     with ExitStack() as stack:
         judge = None
         if options.judge.model:
@@ -201,11 +202,9 @@ class Evaluation:
         if self.chosen.suites:
             content["suites"] = {key: suite.to_dict() for key, suite in self.chosen.suites.items()}
         with RunStore.open(self.folder, {**content, **self.verified}) as store:
-            level, progress = self.options.interval, sys.stderr.isatty()
+            level, bar = self.options.interval, sys.stderr.isatty()
             watch = self.watch if change is None else None
-            return runner.execute(
-                plan, self.model, store, progress=progress, judge=self.judge, level=level, watch=watch
-            )
+            return runner.execute(plan, self.model, store, progress=bar, judge=self.judge, level=level, watch=watch)
 
     def _request(self, plan: Plan, change: Perturbation | None) -> dict[str, Any]:
         """What run.json holds under `asked`: the options that decide the run's content."""

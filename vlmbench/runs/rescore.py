@@ -13,6 +13,7 @@ import orjson
 from vlmbench.base import registry, settings
 from vlmbench.base.errors import DataError, StoreError
 from vlmbench.base.json_shapes import MisfitError, fields, mapping, mapping_of, text
+from vlmbench.base.process.progress import each
 from vlmbench.base.samples import Example, Record, Response, Sample
 from vlmbench.data.files import read_samples
 from vlmbench.parsing import thinking
@@ -170,7 +171,7 @@ def score(run: AnsweredRun, judge: Judge | None, *, progress: bool = False) -> l
             judge.submit(item.choice, item.sample, item.response)
         judge.finish(progress=progress)
     records = []
-    for item in run.answers:
+    for item in each(run.answers, "scoring", "question"):
         task, protocol = item.choice.task, item.choice.protocol
         if judge is not None:
             found = judge.score(item.choice, item.sample, item.response)

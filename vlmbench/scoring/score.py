@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vlmbench.base.process.progress import each
 from vlmbench.base.samples import NOT_ASKED, Response, Sample, Score, Status
 from vlmbench.parsing.thinking import apart, cut_inside
 from vlmbench.scoring import answer_notes, bounds, shrunk
@@ -238,5 +239,5 @@ def score_records(
             level=level,
             shrink=shrink,
         )
-        for choice in choices
+        for choice in each(choices, "computing intervals", "task")
     }

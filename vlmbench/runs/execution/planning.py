@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.model import Model
+from vlmbench.base.process import progress
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import Request, Sample
 from vlmbench.data import encoding
@@ -87,7 +88,7 @@ def plan(
         examples = few_shot.pool(choice, found, data[choice.key], seed) if choice.variant.shots else None
         if examples is not None:
             pairs = [(sample, replace(request, examples=examples.shown_with(sample))) for sample, request in pairs]
-        planned = _planned(choice, draws.planned(choice, pairs, seed), model)
+        planned = _planned(choice, list(draws.planned(choice, pairs, seed)), model)
         result.requests += planned
         result.choices = [*result.choices, choice]
         label = data[choice.key].label
@@ -116,12 +117,12 @@ def _requests(
     return perturbed.requests, dict(perturbed.skipped)
 
 
-def _planned(choice: TaskChoice, pairs: Iterable[tuple[Sample, Request]], model: Model) -> list[PlannedRequest]:
+def _planned(choice: TaskChoice, pairs: Sequence[tuple[Sample, Request]], model: Model) -> list[PlannedRequest]:
     """The requests of one task with their images' hashes and keys. Raises ModelError for what the model cannot do."""
     of_questions, of_examples = ImageHashes(), ImageHashes()  # which may be of another split, with the same names
     planned = []
     fingerprint = model.fingerprint  # may be a hash over all weights
-    for sample, request in pairs:
+    for sample, request in progress.each(pairs, f"reading the images of {choice.key}", "question"):
         encoding.check_encodable(choice.key, sample, request)
         encoding.check_image_places(choice.key, request)
         refuse_unable(model, choice, sample, request)

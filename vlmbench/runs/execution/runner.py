@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
+from vlmbench.base.process.progress import each
 from vlmbench.base.samples import NOT_ASKED, Record, Request, Response
 from vlmbench.data import encoding
 from vlmbench.parsing import thinking
@@ -94,8 +95,9 @@ def execute(
         judge.finish(progress=progress)
     known = {*store.answers, *failures}
     unasked = {id(item) for item in plan.requests if id(item) not in asked and (item.error or item.key not in known)}
-    items = (replace(item, error=NOT_ASKED) if id(item) in unasked else item for item in plan.requests)
-    records = [_record(choices, store.answers, failures, judge, item) for item in items]
+    items = [replace(item, error=NOT_ASKED) if id(item) in unasked else item for item in plan.requests]
+    scored = each(items, "scoring", "question")
+    records = [_record(choices, store.answers, failures, judge, item) for item in scored]
     scores = scoring.score_records(plan.choices, records, plan.tasks, level)
     scores |= suite_scores.entries(store.manifest.get("suites", {}), scores)
     store.manifest["model"]["facts"] = dict(model.facts)

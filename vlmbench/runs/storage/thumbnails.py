@@ -14,6 +14,7 @@ from pathlib import Path
 from vlmbench.base.errors import ImageError
 from vlmbench.base.files import write_atomically
 from vlmbench.base.model import Model
+from vlmbench.base.process.progress import each
 from vlmbench.base.samples import ImageRef
 from vlmbench.data.images import decoding as images
 from vlmbench.runs.storage.layout import THUMBS, TRAINING_LOG
@@ -38,7 +39,7 @@ def decorate(pictures: Mapping[str, ImageRef], model: Model, folder: Path) -> No
 
 def _keep_thumbnails(pictures: Mapping[str, ImageRef], folder: Path) -> None:
     """As many as a page can carry; one that cannot be drawn is left out."""
-    for digest, picture in list(pictures.items())[:MOST]:
+    for digest, picture in each(list(pictures.items())[:MOST], "keeping small images", "image"):
         path = folder / f"{digest[:16]}.jpg"
         if not path.is_file():
             folder.mkdir(exist_ok=True)
