@@ -16,6 +16,7 @@
 #   make docs                 write the generated pages of docs/ again
 #   make docs-site            build the documentation as a site in build/docs-site, which opens from disk
 #   make dist                 build wheel and source archive in dist/, check them, run the wheel
+#   make wheel-test           install the wheel into a fresh environment outside, run the tutorials with it
 #   make clean                remove everything that these commands created
 #
 # Variables: PYTHON=python3.12                 the interpreter, 3.11 or newer (default: the first one found)
@@ -31,7 +32,7 @@ SHELL := /bin/sh
 STAGES := golden models browser
 TOOLS := build hatchling pre-commit ruff twine
 .PHONY: help demo demo-site test test-fast test-unit test-golden test-models test-browser golden check lint types hooks docs docs-site dist \
-        constraints clean site-assets site-assets-check
+        wheel-test constraints clean site-assets site-assets-check
 
 VENV ?= .venv
 PYTHON ?=
@@ -112,6 +113,9 @@ dist: $(VENV)/.installed-dev
 	dist/.venv/bin/python -m pip install $(PIP_ARGS) -c "$(VENV)/constraints.txt" dist/*.whl
 	cd dist && .venv/bin/vlmbench run --model tinyllava --tasks pope --limit 12 --output .venv/run
 	rm -rf dist/.venv
+
+wheel-test: $(VENV)/.installed-test
+	"$(IN)" -m tests.house.pages.from_wheel $(PIP_ARGS)
 
 constraints: $(VENV)/.installed-test
 	@"$(IN)" -m pip freeze --all --exclude-editable --exclude pip | sed 's/+.*//'

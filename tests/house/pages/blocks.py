@@ -59,6 +59,13 @@ class Command:
     codes: frozenset[int]
     expected: str | None
 
+    def problem(self, code: int, out: str) -> str:
+        """What is not as the page says; empty if all is."""
+        if code not in self.codes:
+            return f"exit code {code}\n{out[-1000:]}"
+        parts = [re.escape(part) for part in (self.expected or "...").rstrip("\n").split("...")]
+        return "" if re.fullmatch(".*?".join(parts), out.rstrip("\n"), re.DOTALL) else f"it printed\n{out}"
+
 
 def pages() -> list[Path]:
     """README and the other pages that have commands; those of the benchmarks have none."""
