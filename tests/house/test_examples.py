@@ -39,7 +39,7 @@ def test_own_model(tmp_path: Path) -> None:
 
 def test_own_training(tmp_path: Path) -> None:
     printed = run_example("own_training.py", tmp_path)
-    assert "step 30: loss" in printed and "step 60: loss" in printed and "before mine" in printed
+    assert "step 30: loss" in printed and "step 60: loss" in printed and "before answers@step-0000030" in printed
     assert {path.name for path in (tmp_path / "answers").iterdir()} == {"step-0000030", "step-0000060"}
 
 
