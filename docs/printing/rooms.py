@@ -41,7 +41,7 @@ FLOORS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "training": (("recipes",), ("loop",), ("scenes",), ("sources", "recipe")),
     "tasks": (("yes_no", "multiple_choice", "short_answer", "mathematics", "captions", "judged", "grounding"),),
-    "reports": (("labelling",), ("site", "paper"), ("board",), ("text",)),
+    "reports": (("labelling", "live"), ("site", "paper"), ("board",), ("text",)),
 }
 """By area, top first: a room imports rooms of lower floors only, and every area may import vlmbench's rooms."""
 

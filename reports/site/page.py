@@ -38,12 +38,19 @@ _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028",
 
 
 def render(
-    template: str, *, script: str, data: Mapping[str, Any], folder: bool = False, charts: bool = True, **values: Any
+    template: str,
+    *,
+    script: str,
+    data: Mapping[str, Any],
+    folder: bool = False,
+    live: bool = False,
+    charts: bool = True,
+    **values: Any,
 ) -> str:
     """Fill a template of assets/. `script`: the bundle to run; `data`: JSON blocks by id.
 
-    With `folder`, the script may load data files and images that lie beside the page; without `charts` the libraries
-    that draw them are left out.
+    With `folder`, the script may load data files and images that lie beside the page, with `live` it may ask the page's
+    own server; without `charts` the libraries that draw them are left out.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -58,7 +65,7 @@ def render(
     styles = [_asset("report.css")]
     code = [_asset(name) for name in (*(VENDOR if charts else ()), f"dist/{script}.js")]
     return environment.get_template(template).render(
-        policy=policy(code, [*styles, PLOT_STYLE], folder=folder),
+        policy=policy(code, [*styles, PLOT_STYLE], folder=folder, live=live),
         styles=[Markup(text) for text in styles],
         scripts=[Markup(text) for text in code],
         blocks={name: Markup(json_block(content)) for name, content in data.items()},
@@ -83,11 +90,12 @@ def data_script(name: str, content: Any) -> bytes:
     return f"vb.take({orjson.dumps(name).decode()},'{text}')\n".encode()
 
 
-def policy(scripts: Sequence[str], styles: Sequence[str], *, folder: bool = False) -> str:
+def policy(scripts: Sequence[str], styles: Sequence[str], *, folder: bool = False, live: bool = False) -> str:
     """The content security policy of a page with exactly these scripts and styles.
 
     With `folder`, scripts and images may also come from beside the page (`file:` is for browsers to which a file is
-    not its own origin). Not 'strict-dynamic': under it, inline script that a script put into the page would run.
+    not its own origin); with `live`, images and data may come from the page's own server. Not 'strict-dynamic': under
+    it, inline script that a script put into the page would run.
     """
     hashes = " ".join(_hash(text) for text in scripts)
     return "; ".join(
@@ -95,7 +103,8 @@ def policy(scripts: Sequence[str], styles: Sequence[str], *, folder: bool = Fals
             "default-src 'none'",
             f"script-src {hashes} 'self' file:" if folder else f"script-src {hashes}",
             f"style-src {' '.join(_hash(text) for text in styles)}",
-            "img-src 'self' file:" if folder else "img-src data:",
+            "img-src 'self' file:" if folder else "img-src 'self'" if live else "img-src data:",
+            *(["connect-src 'self'"] if live else []),
             "base-uri 'none'",
             "form-action 'none'",
         )

@@ -32,7 +32,7 @@ class Status(StrEnum):
     UNLABELED = "unlabeled"
     """The right answer is not published: only the benchmark's server can score the answer. Counts as covered."""
     NOT_ASKED = "not_asked"
-    """A gate was decided before it was its turn (`run --gate`): missing, but no failure."""
+    """A gate was decided before it was its turn (`run --gate`), or the run is still going: missing, but no failure."""
 
     @classmethod
     def _missing_(cls, value: object) -> Status | None:
@@ -42,6 +42,8 @@ class Status(StrEnum):
 
 NOT_ASKED = "not asked: the gate was decided before"
 """The error of a response that stands for a question which was not asked."""
+NOT_YET = "not asked yet"
+"""The same in a run that is still going."""
 EARLIER_STATUSES: Mapping[object, str] = {"withheld": "unlabeled"}
 """Statuses by the names that runs of earlier versions hold."""
 

@@ -33,6 +33,7 @@ VERBS: Mapping[str, str] = {
     "data": "list which official files are missing, and download them",
     "compare": "compare two runs sample by sample: differences and changed answers",
     "check": "check a run against a baseline: pass, fail, or inconclusive",
+    "watch": "show a run that is still going: progress, scores so far, failures",
     "history": "show runs of one model over time, and test them for a drift",
     "baseline": "write a small file of a run, to check later runs against",
     "power": "compute which difference a benchmark can detect, and how many questions that takes",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vlmbench.base.process.progress import each
-from vlmbench.base.samples import NOT_ASKED, Response, Sample, Score, Status
+from vlmbench.base.samples import NOT_ASKED, NOT_YET, Response, Sample, Score, Status
 from vlmbench.parsing.thinking import apart, cut_inside
 from vlmbench.scoring import answer_notes, bounds, shrunk
 from vlmbench.stats.figures import draws
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from vlmbench.stats.intervals import Estimate
 
 ONE_RUN = "graded by one run of the judge: how far it would differ from itself is in no interval (--judge-runs 3)"
+UNASKED = {NOT_ASKED: "stopped early, when the gate was decided", NOT_YET: "still running"}
+"""Why questions were not asked, and how the note beside the scores begins."""
 
 Scored = Sequence[tuple[Sample, Score]]
 
@@ -32,8 +34,8 @@ def score_response(task: Task, protocol: str, sample: Sample, response: Response
     a protocol is asked what those count as. A thought that is still in the text is no part of the answer.
     """
     response = apart(response)
-    if response.error == NOT_ASKED:
-        return Score(None, Status.NOT_ASKED, note=NOT_ASKED)
+    if response.error in UNASKED:
+        return Score(None, Status.NOT_ASKED, note=response.error)
     if response.finish == "error" or response.error:
         return Score(None, Status.ERROR, note=response.error or "the model gave no answer")
     if response.finish == "length" and not response.choices and not response.text.strip():
@@ -137,7 +139,7 @@ def _variance(choice: TaskChoice, good: Scored, metrics: Sequence[Metric]) -> di
 
 
 def _asked(scored: Scored) -> list[int]:
-    """The places of the questions that were asked: all, unless a gate ended the run."""
+    """The places of the questions that were asked: all, unless a gate ended the run or it is still going."""
     return [at for at, (_, score) in enumerate(scored) if score.status is not Status.NOT_ASKED]
 
 
@@ -147,7 +149,7 @@ def level_of(scored: Scored, level: float) -> float:
 
 
 class _Stopped(NamedTuple):
-    """How a task is told of whose run a gate may have ended."""
+    """How a task is told of whose run a gate may have ended, or that is still going."""
 
     level: float
     """At which its intervals are made."""
@@ -155,7 +157,7 @@ class _Stopped(NamedTuple):
 
 
 def _stopped(scored: Scored, level: float) -> _Stopped:
-    """Of a run that ended when its results sufficed, intervals have to hold at all times at once, not at one."""
+    """Of results that are looked at as they come, intervals have to hold at all times at once, not at one."""
     asked = _asked(scored)
     if len(asked) == len(scored):
         return _Stopped(level)
@@ -163,7 +165,8 @@ def _stopped(scored: Scored, level: float) -> _Stopped:
 
     images = [sample.cluster or sample.id for sample, _ in scored]
     total, seen = len(set(images)), len({images[at] for at in asked})
-    told = f"stopped early, when the gate was decided: {len(asked):,} of {len(scored):,} questions were asked"
+    why = next(score.note for _, score in scored if score.status is Status.NOT_ASKED)
+    told = f"{UNASKED.get(why, why)}: {len(asked):,} of {len(scored):,} questions were asked"
     return _Stopped(Boundary(total).level(level, seen), [f"{told}; intervals are anytime-valid"])
 
 

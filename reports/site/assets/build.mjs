@@ -12,13 +12,13 @@ import { buildSync, version } from "esbuild";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 /** Entry point to the global that its bundle defines, if any. */
-const PAGES = { report: "vb", training: undefined, ranges: undefined, labels: undefined };
-const FOLDERS = [".", "lib", "lib/types", "views", "views/board"];
+const PAGES = { report: "vb", training: undefined, ranges: undefined, labels: undefined, live: undefined };
+const FOLDERS = ["pages", "lib", "lib/types", "views", "views/board"];
 
 const bundle = (name) =>
   buildSync({
     absWorkingDir: HERE,
-    entryPoints: [`${name}.ts`],
+    entryPoints: [`pages/${name}.ts`],
     globalName: PAGES[name],
     bundle: true,
     write: false,
@@ -33,7 +33,7 @@ const sha256 = (content) => createHash("sha256").update(content).digest("hex");
 const sources = FOLDERS.flatMap((folder) =>
   readdirSync(join(HERE, folder))
     .filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"))
-    .map((name) => (folder === "." ? name : `${folder}/${name}`)),
+    .map((name) => `${folder}/${name}`),
 ).sort();
 
 const bundles = Object.keys(PAGES).map((name) => [`${name}.js`, bundle(name)]);

@@ -97,6 +97,7 @@ def words(folder: Path) -> Mapping[str, list[str]]:
         "baseline": ["baseline", run, "--output", str(folder / "b.json")],
         "doctor": ["doctor"],
         "history": ["history", run, run],
+        "watch": ["watch", run, "--once"],
         "report": ["report", run, "--output", str(folder / "site")],
         "export": ["export", run, "--task", "pope", "--output", str(folder / "p.jsonl")],
         "a model that raises": ["run", "--model", "broken", "--tasks", "pope", "--output", str(folder / "other")],
@@ -147,6 +148,7 @@ JSON_VERBS = (
     "power",
     "ask",
     "doctor",
+    "watch",
     "import",
 )
 

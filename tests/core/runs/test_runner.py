@@ -26,7 +26,7 @@ def run(
     settings = {"limit": None, "seed": 0, **options}
     data = {choice.key: Folder(folder, "toys") for choice in choices}
     plan = planning.plan(choices, data, model, **settings)
-    content = manifest.build(request={"model": "toy"}, model=model, tasks=plan.tasks, seed=0)
+    content = manifest.build(request={"model": "toy"}, model=model, tasks=plan.tasks, seed=int(settings["seed"]))
     with RunStore.open(folder, content) as store:
         return runner.execute(plan, model, store)
 
@@ -42,7 +42,28 @@ def test_scores_coverage_and_groups(tmp_path: Path) -> None:
     assert outcome.scores["toy"]["accuracy"]["value"] == 100
     assert outcome.scores["toy"]["coverage"] == 1
     assert outcome.scores["toy"]["statuses"]["ok"] == 12
-    assert model.groups == [[f"{i}-{j}" for j in range(3)] for i in range(4)]
+    assert sorted(model.groups) == [[f"{i}-{j}" for j in range(3)] for i in range(4)]
+
+
+def test_images_come_in_an_order_that_the_seed_decides(tmp_path: Path) -> None:
+    """So that what is answered so far is a sample of the whole; the same after an interruption."""
+    task = ToyTask(pictures=24)
+    orders = []
+    for seed, stop in ((0, None), (0, 20), (1, None)):
+        model, folder = ToyModel(right, stop_after=stop), tmp_path / f"{seed}-{stop}"
+        if stop is not None:
+            with pytest.raises(KeyboardInterrupt):
+                run(folder, model, task)
+            rest = ToyModel(right)
+            run(folder, rest, task)
+            orders.append([*model.asked[:stop], *rest.asked])
+        else:
+            run(folder, model, task, seed=seed)
+            orders.append(model.asked)
+    whole, resumed, other = orders
+    assert whole == resumed != other
+    assert whole != sorted(whole, key=lambda name: int(name.partition("-")[0]))
+    assert sorted(whole) == sorted(other)
 
 
 def test_a_finished_run_is_not_asked_again(tmp_path: Path) -> None:

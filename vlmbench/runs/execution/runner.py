@@ -1,12 +1,14 @@
 """The main job: ask the model every question once, store every answer at once, then score.
 
 Questions are grouped by the content of their images, over all tasks of the run, so that a model encodes an image once.
+The groups are asked in an order that the run's seed decides: what is answered so far is a sample of the whole.
 Equal questions (same key) are asked once and their answer serves all samples. Only this file calls tasks and models:
 no task knows a model, no model knows a task.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -77,15 +79,16 @@ def execute(
     grade = _ignore if judge is None else _grader(plan, judge)
     for key, response in store.answers.items():
         grade(key, thinking.apart(response))
-    total = sum(len(group) for group in _groups(plan.requests, stored))
+    seed = int(store.manifest.get("seed") or 0)
+    total = sum(len(group) for group in _groups(plan.requests, stored, seed))
     with tqdm(total=total, unit="question", desc="asking", disable=None if progress else True) as bar:
         for wave in [plan.requests] if watch is None else watch.waves():
-            for key, response in _answers(_groups(wave, {*store.answers, *failures}), model, store):
+            for key, response in _answers(_groups(wave, {*store.answers, *failures}, seed), model, store):
                 response = thinking.apart(encoding.sanitized(response))
+                store.append(key, response)
                 if response.finish == "error":
                     failures[key] = response.error
                 else:
-                    store.append(key, response)
                     grade(key, response)
                 bar.update()
             asked.update(map(id, wave))
@@ -203,9 +206,15 @@ class _GroupFeeder:
         return self._groups[self._next :]
 
 
-def _groups(items: Iterable[PlannedRequest], known: Container[str]) -> list[list[PlannedRequest]]:
-    """What there is to ask of these, by images: no answer is known, and the images can be read."""
-    return group_by_images(item for item in items if not item.error and item.key not in known)
+def _groups(items: Iterable[PlannedRequest], known: Container[str], seed: int) -> list[list[PlannedRequest]]:
+    """What there is to ask of these, by images, in seeded order: no answer is known, and the images can be read."""
+
+    def drawn(group: Sequence[PlannedRequest]) -> bytes:
+        shared = group[0].image_hashes or (group[0].key,)
+        return hashlib.sha256(f"{seed} {' '.join(shared)}".encode()).digest()
+
+    groups = group_by_images(item for item in items if not item.error and item.key not in known)
+    return sorted(groups, key=drawn)
 
 
 def _record(

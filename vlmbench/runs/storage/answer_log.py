@@ -90,6 +90,11 @@ def read_log(path: Path) -> Kept:
         content = read_regular(path, LARGEST_LOG)
     except OSError as error:
         raise StoreError(f"cannot read it: {error.strerror or error}", where=str(path)) from None
+    return read_lines(content)
+
+
+def read_lines(content: bytes) -> Kept:
+    """Every good line of a part of a log."""
     found = Kept()
     *whole, rest = content.split(b"\n")
     found.torn = bool(rest)

@@ -169,9 +169,13 @@ class RunStore:
                 self.write_json(MANIFEST, self.manifest)
 
     def append(self, key: str, response: Response) -> None:
-        """Put one answer into the log: one write call, so that a killed process leaves at most a cut last line."""
+        """Put one answer into the log: one write call, so that a killed process leaves at most a cut last line.
+
+        A failure is written too, for who watches the run, but it is no answer: its question is asked again next time.
+        """
         assert self._log is not None, "append after close"
-        self.answers[key] = response
+        if response.finish != "error":
+            self.answers[key] = response
         line = kept_answers.line(key, response)
         with _disk(self.folder):
             if os.write(self._log, line) != len(line):

@@ -347,6 +347,6 @@
     );
   }
 
-  // labels.ts
+  // pages/labels.ts
   document.getElementById("main")?.replaceChildren(labelling(block("labels")));
 })();

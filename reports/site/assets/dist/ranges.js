@@ -109,7 +109,7 @@
   // lib/panels.ts
   var panel = (title, hint, ...content) => h("section", { class: "panel" }, h("h3", {}, title), hint ? h("p", { class: "hint" }, hint) : null, content);
 
-  // ranges.ts
+  // pages/ranges.ts
   var describe = (bar) => `${bar.label}: ${formatScore(bar.value, 3)} (${formatScore(bar.low, 3)} to ${formatScore(bar.high, 3)})`;
   var panels = block("ranges") ?? [];
   document.getElementById("curve")?.append(

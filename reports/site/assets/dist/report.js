@@ -19,7 +19,7 @@ var vb = (() => {
   };
   var __toCommonJS = (mod) => __copyProps(__defProp({}, "__esModule", { value: true }), mod);
 
-  // report.ts
+  // pages/report.ts
   var report_exports = {};
   __export(report_exports, {
     allRuns: () => allRuns,
@@ -4052,7 +4052,7 @@ ${label}`)?.value ?? null
     }
   };
 
-  // report.ts
+  // pages/report.ts
   var VIEWS2 = {
     leaderboard: leaderboardView,
     task: taskView,

@@ -167,7 +167,7 @@ loss ${formatScore(point.loss, 4)}`,
     )
   );
 
-  // training.ts
+  // pages/training.ts
   var stages = block("training") ?? [];
   document.getElementById("curve")?.append(stages.length ? trainingPanels(stages) : h("p", { class: "hint" }, "The log holds no loss yet."));
 })();

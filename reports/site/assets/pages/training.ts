@@ -1,9 +1,9 @@
 // The page of a training run: its loss curves.
 
-import { block } from "./lib/data.ts";
-import { h } from "./lib/dom.ts";
-import { trainingPanels } from "./lib/training_curves.ts";
-import type { TrainingStage } from "./lib/types.ts";
+import { block } from "../lib/data.ts";
+import { h } from "../lib/dom.ts";
+import { trainingPanels } from "../lib/training_curves.ts";
+import type { TrainingStage } from "../lib/types.ts";
 
 const stages = block<TrainingStage[]>("training") ?? [];
 document

@@ -1,20 +1,20 @@
 // The report's script: shows the view that the URL hash names, and the navigation above it.
 
-import { gain, verdictWords } from "./lib/comparisons.ts";
-import { loadFiles, report, take } from "./lib/data.ts";
-import { h } from "./lib/dom.ts";
-import { missingFile, notFound } from "./lib/panels.ts";
-import { recordsOf } from "./lib/records.ts";
-import { currentRoute, linkTo, type Shown, type View } from "./lib/route.ts";
-import { allRuns, bestFirst } from "./lib/runs.ts";
-import { exportTable } from "./lib/table.ts";
-import { compareView } from "./views/compare.ts";
-import { historyView } from "./views/history.ts";
-import { leaderboardView } from "./views/board/leaderboard.ts";
-import { modelView } from "./views/model.ts";
-import { perturbationsView } from "./views/perturbations.ts";
-import { samplesView } from "./views/samples.ts";
-import { taskView } from "./views/task.ts";
+import { gain, verdictWords } from "../lib/comparisons.ts";
+import { loadFiles, report, take } from "../lib/data.ts";
+import { h } from "../lib/dom.ts";
+import { missingFile, notFound } from "../lib/panels.ts";
+import { recordsOf } from "../lib/records.ts";
+import { currentRoute, linkTo, type Shown, type View } from "../lib/route.ts";
+import { allRuns, bestFirst } from "../lib/runs.ts";
+import { exportTable } from "../lib/table.ts";
+import { compareView } from "../views/compare.ts";
+import { historyView } from "../views/history.ts";
+import { leaderboardView } from "../views/board/leaderboard.ts";
+import { modelView } from "../views/model.ts";
+import { perturbationsView } from "../views/perturbations.ts";
+import { samplesView } from "../views/samples.ts";
+import { taskView } from "../views/task.ts";
 
 /** The bundle's global `vb`: the data files call `take`; the rest is for the console and for tests. */
 export { allRuns, bestFirst, exportTable, gain, loadFiles, recordsOf, take, verdictWords };
