@@ -1,4 +1,4 @@
-"""The page of `vlmbench watch` in a browser: it follows the log, keeps the last look, fits, and axe-core finds no fault."""
+"""The page of `vlmbench watch` in a browser: it follows the log, fits, and axe-core finds no fault."""
 
 from __future__ import annotations
 
