@@ -11,7 +11,7 @@ import pytest
 
 from tests.browser.sites import find, texts
 from tests.browser.test_pages import AXE, VENDOR
-from tests.core.live.unfinished import unfinish
+from tests.core.runs.live.unfinished import unfinish
 from vlmbench.base.process import exit_codes
 from vlmbench.base.registry import load_object
 from vlmbench.base.samples import Response

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.core.live.unfinished import unfinish
+from tests.core.runs.live.unfinished import unfinish
 from vlmbench.base.errors import UsageError
 from vlmbench.base.process import exit_codes
 from vlmbench.base.registry import load_object

@@ -37,7 +37,7 @@ from vlmbench.runs.workers.worker import Answers, Share, Worker
 pytest.importorskip("ray", reason=f"Ray is not installed here: {install_command('ray')}")
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 TWO = Share(2, 1, 0)
 KILLS = 10
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.core.live.unfinished import unfinish
+from tests.core.runs.live.unfinished import unfinish
 from vlmbench.base.errors import DataError, StoreError, UsageError
 from vlmbench.base.process import exit_codes
 from vlmbench.base.samples import Response

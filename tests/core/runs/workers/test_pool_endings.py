@@ -20,7 +20,7 @@ from vlmbench.runs.storage.reopening import read_answers
 pytest.importorskip("ray", reason=f"Ray is not installed here: {install_command('ray')}")
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 __all__ = ["calm"]
 """A fixture."""
 TOKEN = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of-this-test-alone-" + "0" * 20}
