@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.runs.test_pool import calm, logged, same
+from tests.core.runs.workers.test_pool import calm, logged, same
 from tests.support.pool_toys import EACH, PICTURES, processes
 from vlmbench.base.process.exit_codes import USER_MUST_CHANGE
 from vlmbench.base.process.extras import install_command
