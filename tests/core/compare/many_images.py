@@ -58,6 +58,23 @@ def vsr_files(folder: Path, images: int) -> Mapping[str, str]:
     return truth
 
 
+def mme_files(folder: Path, images: int) -> Mapping[str, str]:
+    """MME with so many images in each subtask, two questions each; returns the right answers by sample id."""
+    from vlmbench.tasks.yes_no.mme import SUBTASKS
+
+    truth: dict[str, str] = {}
+    for number, subtask in enumerate(SUBTASKS):
+        place = folder / "MME_Benchmark_release_version" / subtask
+        place.mkdir(parents=True)
+        for image in range(images):
+            name = f"{image}.jpg"
+            (place / name).write_bytes(_small_image(number * images + image))
+            lines = [f"Is this {word}? Please answer yes or no.\t{word.title()}\n" for word in ("yes", "no")]
+            (place / f"{image}.txt").write_text("".join(lines))
+            truth |= {f"{subtask}/{name}#{at}": word for at, word in ((1, "yes"), (2, "no"))}
+    return truth
+
+
 def turned(
     answers: Mapping[str, str], lost: float, gained: float, truth: Mapping[str, str], seed: int
 ) -> dict[str, str]:

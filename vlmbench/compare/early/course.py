@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,8 +65,9 @@ class Course:
         return self.asked(start)
 
 
-def course(items: Iterable[PlannedRequest], seed: int) -> Course:
-    """The course of one task's questions."""
+def course(items: Iterable[PlannedRequest], seed: int, strata: str = "") -> Course:
+    """The course of one task's questions. With the tag of `strata`, an image of each stratum in turn: a sum over strata
+    is soonest known so, and all of them are there from the first look on."""
     groups: dict[str, list[PlannedRequest]] = {}
     for item in items:
         groups.setdefault(item.sample.cluster or item.sample.id, []).append(item)
@@ -73,7 +75,16 @@ def course(items: Iterable[PlannedRequest], seed: int) -> Course:
     def drawn(name: str) -> bytes:
         return hashlib.sha256(f"{seed} {name}".encode("utf-8", "surrogatepass")).digest()
 
-    return Course([groups[name] for name in sorted(groups, key=drawn)])
+    ordered = [groups[name] for name in sorted(groups, key=drawn)]
+    if strata:
+        turns: Counter[str] = Counter()
+        turn = []
+        for group in ordered:
+            stratum = str(group[0].sample.tags.get(strata, ""))
+            turn.append(turns[stratum])
+            turns[stratum] += 1
+        ordered = [ordered[at] for at in sorted(range(len(ordered)), key=turn.__getitem__)]
+    return Course(ordered)
 
 
 def following(before: Sequence[int], done: int, times: float = 1.0) -> int:

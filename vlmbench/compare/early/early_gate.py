@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import UsageError
 from vlmbench.base.process import terminal
+from vlmbench.base.task import strata_tag
 from vlmbench.compare import anchors, compare
 from vlmbench.compare.differences import turned_items
 from vlmbench.compare.early import fitting
@@ -90,7 +91,7 @@ class EarlyGate:
         averaged = fitting.averaged(own, run) if self.rules.metric in WHOLE else {}
         for key, before in own.tasks.items():
             items = [item for item in plan.requests if item.task == key]
-            way = course(items, self.seed)
+            way = course(items, self.seed, strata_tag(before.choice.task))
             self._watched[key] = Watched(way, sides[key])
             self._margins((key, "", ""))
             if why := averaged.get(key) or fitting.unable(before, [test for test in found if test.task.key == key]):
@@ -113,7 +114,9 @@ class EarlyGate:
         assert test.metric.metrics is not None, "it was compared here"
         before = test.metric.metrics[0]
         self._scales[name] = test.scale
-        self._boundaries[name] = Boundary(len(set(before.clusters)))
+        stratified = strata_tag(self.baseline.tasks[name[0]].choice.task)
+        groups = [len(set(part.clusters)) for _, part in before.parts] if stratified else ()
+        self._boundaries[name] = Boundary(len(set(before.clusters)), groups)
         if before.direction == TARGET and before.target is not None:
             self._above[name] = before.value() - before.target
 

@@ -94,8 +94,8 @@ def averaged(baseline: StoredRun, run: StoredRun) -> dict[str, str]:
 def unable(before: StoredTask, tests: Sequence[Test]) -> str:
     """Why a task has to be asked in full; empty where it may stop early."""
     task = before.choice.task
-    if strata_tag(task):
-        return "its score is a sum over categories, and each of them has to be seen"
+    if (tag := strata_tag(task)) and not _over_strata(before, tests, tag):
+        return "its score counts categories of different sizes together, and each of them has to be seen"
     if before.entry.get("judge") or task.protocols[before.choice.protocol].judge is not None:
         return "a judge grades it, whose own variance no look can tell"
     for test in tests:
@@ -103,3 +103,15 @@ def unable(before: StoredTask, tests: Sequence[Test]) -> str:
         if why := looks.unable(test.metric.metrics[0]):
             return f"of {test.metric.name}, {why}"
     return ""
+
+
+def _over_strata(before: StoredTask, tests: Sequence[Test], tag: str) -> bool:
+    """Whether each metric is a sum over strata, or one of them: its value does not depend on how many of each came."""
+    strata = {item.sample.cluster or item.sample.id: str(item.sample.tags.get(tag, "")) for item in before.items}
+    for test in tests:
+        assert test.metric.metrics is not None, "it was compared here"
+        whole = test.metric.metrics[0]
+        parts = [part for _, part in whole.parts] or [whole]
+        if any(len({strata.get(name) for name in part.clusters}) != 1 for part in parts):
+            return False
+    return True

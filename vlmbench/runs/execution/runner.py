@@ -76,6 +76,8 @@ def execute(
     failures: dict[str, str] = {}
     asked: set[int] = set()
     """By id() of the planned request."""
+    looked_at: dict[int, Record] = {}
+    """What a watch has seen, likewise: none is scored twice."""
     grade = _ignore if judge is None else _grader(plan, judge)
     for key, response in store.answers.items():
         grade(key, thinking.apart(response))
@@ -93,14 +95,15 @@ def execute(
                 bar.update()
             asked.update(map(id, wave))
             if watch is not None:
-                watch.look(partial(_record, choices, store.answers, failures, None))
+                looked_at.update((id(item), _record(choices, store.answers, failures, None, item)) for item in wave)
+                watch.look(lambda item: looked_at[id(item)])
     if judge is not None:
         judge.finish(progress=progress)
     known = {*store.answers, *failures}
     unasked = {id(item) for item in plan.requests if id(item) not in asked and (item.error or item.key not in known)}
     items = [replace(item, error=NOT_ASKED) if id(item) in unasked else item for item in plan.requests]
-    scored = each(items, "scoring", "question")
-    records = [_record(choices, store.answers, failures, judge, item) for item in scored]
+    scored, kept = each(items, "scoring", "question"), looked_at if judge is None else {}
+    records = [kept.get(id(item)) or _record(choices, store.answers, failures, judge, item) for item in scored]
     scores = scoring.score_records(plan.choices, records, plan.tasks, level)
     scores |= suite_scores.entries(store.manifest.get("suites", {}), scores)
     store.manifest["model"]["facts"] = dict(model.facts)

@@ -17,7 +17,9 @@ Two ways, chosen by what is measured:
 
 A metric that should be near a target (POPE's yes_ratio) is looked at in both directions: `near_target`.
 
-Not for metrics of the items' order, or without limits, or sums over categories: `unable` says why.
+A sum over groups (MME) waits for images of all of them.
+
+Not for metrics of the items' order, or without limits: `unable` says why.
 """
 
 from __future__ import annotations
@@ -202,16 +204,17 @@ def _normal(before: Metric, after: Metric, flips: int, margins: Margins, boundar
     value = after.value() - before.value() if clusters > 1 else math.nan
     places = {name: at for at, name in enumerate(names)}
     change = None if math.isnan(value) else influence.moved_difference(before, after, places)
-    if change is None:
-        return Look(clusters, n, math.nan, 1.0, None, None)
+    time = boundary.time(clusters, [len(set(part.clusters)) for _, part in after.parts])
+    if change is None or not time:
+        return Look(clusters, n, math.nan if change is None else value, 1.0, None, None)
     found = Paired(Estimate(value, None, None, n), None, NORMAL, clusters, n, influence.error(change))
     around = spread_of(found, before, after, flips)
     assert around is not None, "it has an error and a value"
     p = one_sided(found, around, max(margins.allowed, SMALLEST))
-    sure = float(stdtrit(around.degrees, ndtr(boundary.quantile(margins.alpha, clusters))))
-    most = float(stdtrit(around.degrees, ndtr(boundary.quantile(FELL_SHARE * margins.alpha, clusters))))
+    sure = float(stdtrit(around.degrees, ndtr(boundary.quantile(margins.alpha, time))))
+    most = float(stdtrit(around.degrees, ndtr(boundary.quantile(FELL_SHARE * margins.alpha, time))))
     lower = around.lower_limit(value, sure)
-    certain = boundary.p_value(p or 0.0, clusters)
+    certain = boundary.p_value(p or 0.0, time)
     if clusters < MANY:
         certain = max(certain, _bet(value + clusters * change, after.span, margins.allowed))
     return Look(clusters, n, value, certain, lower, value + most * around.error)

@@ -185,14 +185,15 @@ def test_gate_options_without_a_gate_are_refused(world: World, capsys: pytest.Ca
 
 
 def test_what_cannot_stop_early_is_asked_in_full_and_says_why(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    before = ran(world.folder / "mme_before", {}, "--model", "echo,text=yes", tasks="mme,pope")
+    before = ran(world.folder / "ocr_before", {}, "--model", "echo,text=yes", tasks="ocrbench,pope")
     after = ran(
-        world.folder / "mme_after", {}, "--model", "echo,text=yes", "--gate", str(before), tasks="mme,pope",
+        world.folder / "ocr_after", {}, "--model", "echo,text=yes", "--gate", str(before), tasks="ocrbench,pope",
         code=exit_codes.INCONCLUSIVE,
     )  # fmt: skip
-    assert "mme: asked in full: its score is a sum over categories" in capsys.readouterr().err
-    assert content(after, "run.json")["gate"]["tasks"]["mme"]["decided"] is False
-    assert content(after, "scores.json")["mme"]["coverage"] == 1
+    told = "ocrbench: asked in full: its score counts categories of different sizes together"
+    assert told in capsys.readouterr().err
+    assert content(after, "run.json")["gate"]["tasks"]["ocrbench"]["decided"] is False
+    assert content(after, "scores.json")["ocrbench"]["coverage"] == 1
 
 
 def test_a_plain_check_of_a_stopped_run_says_that_it_was_not_asked_everything(world: World, capsys: Any) -> None:
