@@ -106,15 +106,20 @@ def execute(
     records = [kept.get(id(item)) or _record(choices, store.answers, failures, judge, item) for item in scored]
     scores = scoring.score_records(plan.choices, records, plan.tasks, level)
     scores |= suite_scores.entries(store.manifest.get("suites", {}), scores)
-    store.manifest["model"]["facts"] = dict(model.facts)
-    if judge is not None:
-        store.manifest["judge"] = judge.facts()
-    if watch is not None:
-        store.manifest["gate"] = watch.facts()
+    _keep_facts(store.manifest, model, judge, watch)
     shown = {d: p for item in plan.requests for d, p in zip(item.image_hashes, item.request.images, strict=False)}
     decorate = partial(thumbnails.decorate, shown, model)
     store.finish(record_columns(records), scores, _verdict_columns(records), decorate)
     return Outcome(store.place, store.manifest, scores, records, sum(item.key in stored for item in plan.requests))
+
+
+def _keep_facts(manifest: dict[str, Any], model: Model, judge: Judge | None, watch: Watch | None) -> None:
+    """What is known of all that took part once the run is done."""
+    manifest["model"]["facts"] = dict(model.facts)
+    if judge is not None:
+        manifest["judge"] = judge.facts()
+    if watch is not None:
+        manifest["gate"] = watch.facts()
 
 
 def _ignore(key: str, response: Response) -> None:
