@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.performance.statistics.early_gates import World, share, simulated
+from tests.performance.statistics.looks.early_gates import World, share, simulated
 from vlmbench.stats.noninferiority import Outcome
 
 pytestmark = pytest.mark.slow

@@ -1,6 +1,6 @@
 """Gates on MME's perception sum that are looked at while a run goes on: a table of docs/evaluate/gate.md.
 
-    OMP_NUM_THREADS=1 python -m tests.performance.statistics.early_mme [GATES]
+    OMP_NUM_THREADS=1 python -m tests.performance.statistics.looks.early_mme [GATES]
 
 The made-up models of mme_gate in MME's own sizes; an image of each subtask in turn. Looks alone, as often as listed.
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.performance.statistics.early_gates import share
+from tests.performance.statistics.looks.early_gates import share
 from tests.performance.statistics.mme_gate import CLUSTERS, COUNTS, LABELS, MARGINS, NAMES, SUBTASK, World
 from vlmbench.stats.figures.question_pairs import QuestionPairs
 from vlmbench.stats.metrics import Metric

@@ -1,6 +1,6 @@
 """Gates that are looked at while a run goes on, simulated: the tables of docs/evaluate/gate.md.
 
-    OMP_NUM_THREADS=1 python -m tests.performance.statistics.early_gates [GATES]
+    OMP_NUM_THREADS=1 python -m tests.performance.statistics.looks.early_gates [GATES]
 
 How often a gate is wrong if the model fell by just the allowed drop, and what part of the questions it takes otherwise.
 Made-up benchmarks with 9,000 questions: images of different difficulty, a share of answers that turn by chance (as many
