@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("where", ["all subtasks", "small subtasks"])
 def test_at_just_the_allowed_drop_a_look_is_seldom_wrong(where: str) -> None:
-    """The whole table: tests/performance/statistics/looks/early_mme.py. One standard error of 60 gates is 0.028 and 0.013."""
+    """As early_mme prints it for 1,000 gates a row; one standard error of 60 is 0.028 and 0.013."""
     found = simulated(World(0.85, 0.002, 20.0, where), 60)
     assert share(found, Outcome.PASS) <= 0.05 + 2 * 0.028
     assert share(found, Outcome.FAIL) <= 0.01 + 2 * 0.013
