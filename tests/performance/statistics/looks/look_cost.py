@@ -1,8 +1,8 @@
 """What the looks of a gated run cost, in CPU time. No drop is allowed, so that no look ever decides.
 
-python -m tests.performance.statistics.looks.look_cost RUN          all looks at a finished run, against itself
-python -m tests.performance.statistics.looks.look_cost 100000       at so many made-up questions of VSR and POPE
-python -m tests.performance.statistics.looks.look_cost run --gate RUN ...
+    python -m tests.performance.statistics.looks.look_cost RUN          all looks at a finished run, against itself
+    python -m tests.performance.statistics.looks.look_cost 100000       at so many made-up questions of VSR and POPE
+    python -m tests.performance.statistics.looks.look_cost run --gate RUN ...
 
 The last takes the words of `vlmbench run`, and prints their share of a real run.
 """
