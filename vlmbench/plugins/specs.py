@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,10 +67,14 @@ def load_model(spec: ModelSpec, flags: Mapping[str, Any]) -> Model:
     return cast(Model, loader(checkpoint, **options))
 
 
+HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
+"""What can be a name of the hub, and no path."""
+
+
 def check(spec: ModelSpec, flags: Mapping[str, Any]) -> None:
     """Raise what can be told of a model without importing its loader, which takes seconds: UnknownNameError for an
     unknown model or option, UsageError for a package that is missing or a device that this torch does not know,
-    ModelError for a model of the hub while it cannot be reached."""
+    ModelError for a folder that is not there, and for a model of the hub while it cannot be reached."""
     if spec.name not in registry.models.builtin:
         return
     variants.checkpoint(spec.name, spec.checkpoint)
@@ -83,6 +88,9 @@ def check(spec: ModelSpec, flags: Mapping[str, Any]) -> None:
         raise UsageError(found[0], hint=found[1])
     here = spec.checkpoint is None or "base_url" in named or Path(spec.checkpoint).expanduser().exists()
     asks_hub = spec.name in registry.OF_HUB and not here
+    if spec.checkpoint is not None and asks_hub and not HUB_NAME.fullmatch(spec.checkpoint):
+        hint = "name a folder with config.json and *.safetensors, or a model of the hub (OWNER/NAME)"
+        raise ModelError("no such folder", where=spec.checkpoint, hint=hint)
     if spec.checkpoint is not None and asks_hub and (found := hub_network.absent(spec.checkpoint)):
         raise ModelError(found[0], where=spec.checkpoint, hint=found[1])
 

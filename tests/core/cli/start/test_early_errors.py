@@ -28,6 +28,7 @@ EARLY = {
     "an option": (["--model", "tinyllava,engin=simple"], "did you mean engine"),
     "a flag": (["--model", "echo", "--dtype", "bfloat16"], "model echo has no --dtype"),
     "a checkpoint": (["--model", "tinyllava:/no/such"], "/no/such: no such folder"),
+    "a folder": (["--model", "hf:/no/such"], "/no/such: no such folder"),
     "a device": (["--device", "gpu"], "no device 'gpu'"),
     "data": (["--data", "empty"], "empty: POPE's random question file is not there"),
     "an output": (["--output", "file/run"], "file/run: cannot write: Not a directory"),
