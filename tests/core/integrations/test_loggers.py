@@ -110,6 +110,7 @@ def test_what_is_sent(result: Result) -> None:
     assert SentRun(result.folder, {}, half).numbers["vlmbench/task_asked"] == pytest.approx(0.8)
 
 
+@pytest.mark.slow
 def test_wandb(result: Result, tmp_path: Path) -> None:
     """The file that it keeps offline, read back."""
     result.log_to("wandb:project=mine,name=first")
@@ -157,6 +158,7 @@ def records(content: bytes) -> Iterator[bytes]:
             parts = b""
 
 
+@pytest.mark.slow
 def test_wandb_joins_the_run_of_a_training(result: Result, tmp_path: Path) -> None:
     import wandb
 
@@ -170,6 +172,7 @@ def test_wandb_joins_the_run_of_a_training(result: Result, tmp_path: Path) -> No
     assert history["vlmbench/step"] == 7 and history["loss"] == 1.0
 
 
+@pytest.mark.slow
 def test_mlflow(result: Result) -> None:
     import mlflow
 
