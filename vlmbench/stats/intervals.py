@@ -7,6 +7,7 @@ together. docs/evaluate/statistics.md has the formulas, what was assumed, and th
   correlation integrated out (clustered/shares.py); which metrics these are, clustered/kinds.py finds out.
 - Sums of metrics over categories (MME's, macro averages): the errors of their parts, small ones of which borrow
   variance from the others (clustered/strata.py), in the interval of the next line.
+- Means of one figure over parts with the same images (POPE's mean F1): that of the figure over all rows, moved.
 - AUROC: variances by kind, at the area that is tried (clustered/areas.py).
 - Whatever else has limits (average precision, ratios of counts): Wilson's interval on the way between the limits, with
   the effective sample size from the clusters' variance (Korn & Graubard, Survey Methodology 24, 1998), and Student's t
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING
 
 from vlmbench.stats.clustered.kinds import outcomes
 from vlmbench.stats.clustered.resampling import BLOCK, cluster_codes, cluster_sums, codes_in, resampled
+from vlmbench.stats.judges.between_runs import added, between_runs, student, with_runs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +58,6 @@ __all__ = [
     "resampled",
     "student",
     "wilson",
-    "with_runs",
 ]
 
 LEVEL = 0.95
@@ -171,7 +172,9 @@ def _interval(metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: in
         return Estimate(math.nan, None, None, n)
     share = kinds.share_of(metric)
     if share is not None:
-        return _of_share(metric, share, value, n, codes, level)
+        return _of_share(metric, share, value, n, share.by_cluster(*codes), level)
+    if (whole := kinds.parts_as_one(metric)) is not None and (share := kinds.share_of(whole)) is not None:
+        return _of_share(metric, share, value, n, share.by_cluster(*cluster_codes(whole.clusters)), level)
     edges: tuple[float, float] | None = (value, value)
     if metric.area and count > 1:
         edges = _of_area(metric, value, codes, level)
@@ -186,40 +189,20 @@ def _interval(metric: Metric, codes: tuple[NDArray[np.intp], int], resamples: in
 
 
 def _of_share(
-    metric: Metric, share: Share, value: float, n: int, codes: tuple[NDArray[np.intp], int], level: float
+    metric: Metric, share: Share, value: float, n: int, counts: tuple[Floats, Floats], level: float
 ) -> Estimate:
-    """The interval of a metric that is a share."""
+    """The interval of a metric that is a share, or moves with one."""
     from vlmbench.stats.clustered import shares
 
-    right, asked = share.by_cluster(*codes)
+    right, asked = counts
     if len(asked) == 1 and asked[0] > 1:
         return Estimate(value, None, None, n, TOO_FEW + ONE_IMAGE)
-    low, high = (share.value(float(end[0])) for end in shares.clustered(right[None, :], asked, level))
+    ends = shares.clustered(right[None, :], asked, level, telling=share.telling)
+    moved = value - share.value(float(right.sum() / asked.sum()))
+    low, high = (share.value(float(end[0])) + moved for end in ends)
+    if metric.bounds is not None:
+        low, high = max(low, metric.bounds[0]), min(high, metric.bounds[1])
     return Estimate(value, *with_runs(metric, value, (min(low, value), max(high, value)), len(asked), level), n)
-
-
-def with_runs(metric: Metric, value: float, ends: tuple[float, float], count: int, level: float) -> tuple[float, float]:
-    """The ends of the interval of a share over `count` clusters, with the spread between a judge's runs."""
-    low, high = ends
-    if metric.bounds is None or not metric.run_values or high <= low:
-        return ends
-    below, above = (_with_runs(metric, reach, count, level) for reach in (value - low, high - value))
-    return max(metric.bounds[0], value - below), min(metric.bounds[1], value + above)
-
-
-def _with_runs(metric: Metric, reach: float, count: int, level: float) -> float:
-    """How far an interval reaches with the spread between a judge's runs.
-
-    With two of them their degree of freedom would add 12.7 errors, and Welch's keeps the level only while they agree:
-    their distance is added as in combined.py, with the 4.3 errors of one degree more. A lone question has an interval
-    too, by its two ends: it counts as one degree.
-    """
-    between, freedom = between_runs(metric)
-    if freedom < 2:
-        return math.hypot(reach, student(freedom + 1, level) * between)
-    usual = student(math.inf, level)
-    error, welch = added((reach / usual, max(1.0, count - 1.0)), (between, freedom))
-    return max(reach, student(welch, level) * error)
 
 
 def _of_area(metric: Metric, value: float, codes: tuple[NDArray[np.intp], int], level: float) -> tuple[float, float]:
@@ -351,38 +334,6 @@ def _heard(metric: Metric) -> int:
     if metric.area:
         marked = [metric.items[:, 0] > 0, metric.items[:, 0] <= 0]
     return min(len({name for name, counts in zip(metric.clusters, kind, strict=True) if counts}) for kind in marked)
-
-
-def between_runs(metric: Metric) -> tuple[float, float]:
-    """Standard error that the judge's runs add, and its degrees of freedom: their deviation over the root of runs.
-
-    (0, 1) with fewer than two runs.
-    """
-    import numpy as np
-
-    runs = [value for value in metric.run_values if not math.isnan(value)]
-    if len(runs) < 2:
-        return 0.0, 1.0
-    return float(np.std(runs, ddof=1)) / math.sqrt(len(runs)), len(runs) - 1.0
-
-
-def added(*errors: tuple[float, float]) -> tuple[float, float]:
-    """Independent standard errors with their degrees of freedom as one (Welch, Biometrika 34, 1947)."""
-    squares = [error * error for error, _ in errors]
-    total = math.fsum(squares)
-    if total <= 0:
-        return 0.0, errors[0][1]
-    spread = math.fsum(
-        square * square / freedom for square, (_, freedom) in zip(squares, errors, strict=True) if square > 0
-    )
-    return math.sqrt(total), total * total / spread
-
-
-def student(freedom: float, level: float) -> float:
-    """How many standard errors a two-sided interval of this level reaches to each side."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, 0.5 + level / 2))
 
 
 def _expanded_tail(count: int, level: float) -> float:

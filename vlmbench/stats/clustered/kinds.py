@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Share:
     """(rows,) questions; 0 for rows that do not count."""
     value: Callable[[float], float]
     """From the share in 0..1 to the metric's own unit; it rises with the share."""
+    telling: bool = False
+    """Whether how many questions of a cluster count depends on how they are answered."""
 
     def by_cluster(self, codes: NDArray[np.intp], count: int) -> tuple[Floats, Floats]:
         """(C,) right answers and questions of the clusters that count."""
@@ -62,6 +64,32 @@ def share_of(metric: Metric) -> Share | None:
 
     with np.errstate(all="ignore"):  # metrics of single rows: their ratios may be 0 / 0
         return _mean(metric, metric.bounds) or _two_outcomes(metric, metric.bounds)
+
+
+def parts_as_one(metric: Metric) -> Metric | None:
+    """A mean of one figure over parts that have the same images and about as many rows, as the figure over all rows.
+
+    POPE's mean F1: its three splits ask about the same images, so that what is known of one split's spread is known of
+    the others'. None for any other metric, and where the parts are not alike.
+    """
+    parts = [part for _, part in metric.parts]
+    if len(parts) < 2 or any(part.of_weights or part.items.shape[1:] != parts[0].items.shape[1:] for part in parts):
+        return None
+    rows, images = [len(part.items) for part in parts], [set(part.clusters) for part in parts]
+    if max(rows) > 2 * min(rows) or min(map(len, images)) * 2 < len(set().union(*images)):
+        return None
+    weights = [weight for weight, _ in metric.parts]
+    values = [(float(parts[0].combine(part.items.sum(axis=0))), part.value()) for part in parts]
+    if min(weights) != max(weights) or not all(math.isclose(*pair, abs_tol=1e-9) for pair in values):
+        return None
+    import numpy as np
+
+    return replace(
+        parts[0],
+        items=np.concatenate([part.items for part in parts]),
+        clusters=[name for part in parts for name in part.clusters],
+        opposite=None,
+    )
 
 
 def _mean(metric: Metric, bounds: tuple[float, float]) -> Share | None:
@@ -122,7 +150,7 @@ def _two_outcomes(metric: Metric, bounds: tuple[float, float]) -> Share | None:
 
     # A rate of two outcomes has its limits where all of them are one: anything else only looks like it near its value.
     ends = (moved(1.0) - bounds[1], moved(1e-9) - bounds[0])
-    return Share(right, right + wrong, moved) if max(map(abs, ends)) < 1e-3 * width else None
+    return Share(right, right + wrong, moved, telling=True) if max(map(abs, ends)) < 1e-3 * width else None
 
 
 def outcomes(metric: Metric) -> Floats | None:

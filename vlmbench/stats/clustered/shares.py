@@ -49,10 +49,10 @@ def binomial(right: Floats, asked: Floats, level: float) -> tuple[Floats, Floats
     return np.where(right <= 0, 0.0, low), np.where(wrong <= 0, 1.0, high)
 
 
-def clustered(right: Floats, asked: Floats, level: float) -> tuple[Floats, Floats]:
+def clustered(right: Floats, asked: Floats, level: float, *, telling: bool = False) -> tuple[Floats, Floats]:
     """(runs,) ends of the share over all questions: (runs, C) right answers of (C,) questions per cluster.
 
-    Right answers may be fractions (soft scores).
+    Right answers may be fractions (soft scores). `telling`: how many questions a cluster has depends on how hard it is.
     """
     import numpy as np
 
@@ -66,7 +66,7 @@ def clustered(right: Floats, asked: Floats, level: float) -> tuple[Floats, Float
         if finer is None:
             break
         grid = finer
-    surface = _moved(surface, grid, right, asked)
+    surface = _moved(surface, grid, right, asked, telling)
     tail = (1 - level) / 2
     low, high = _quantile(surface, grid, -MARGIN, tail), _quantile(surface, grid, MARGIN, 1 - tail)
     share = right.sum(axis=1) / asked.sum()
@@ -194,7 +194,7 @@ class _Tallies:
         return total
 
 
-def _moved(surface: Floats, grid: _Grid, right: Floats, asked: Floats) -> Floats:
+def _moved(surface: Floats, grid: _Grid, right: Floats, asked: Floats, telling: bool) -> Floats:
     """The likelihood around the share over all questions instead of the mean that weighs clusters by what they tell."""
     import numpy as np
 
@@ -205,14 +205,28 @@ def _moved(surface: Floats, grid: _Grid, right: Floats, asked: Floats) -> Floats
     weights = asked / (1 + (asked - 1) * rho[:, :, None])
     told = weights.sum(axis=2)
     mean = (weights * (right / asked)[:, None, :]).sum(axis=2) / told
-    size = n / (1 + (square / n - 1) * rho)
     share = (right.sum(axis=1) / n)[:, None]
+    seen = _seen(right, asked, share) if telling else square / n
+    size = n / (1 + (seen - 1) * rho)
     p = grid.p[:, :, None]
     more = (size * share - told * mean)[:, None, :] * np.log(p)
     more = more + (size * (1 - share) - told * (1 - mean))[:, None, :] * np.log1p(-p)
     moved = surface + more
     # What the clusters say about rho stays as it was.
     return np.asarray(moved + _mass(surface, grid) - _mass(moved, grid))
+
+
+def _seen(right: Floats, asked: Floats, share: Floats) -> Floats:
+    """(runs, 1) the size of clusters as answers see it that are off the share: wrong ones by p, right ones by 1 - p.
+
+    Without a link between size and difficulty that is s. F1's hard images have more questions that count, since false
+    positives do and true negatives do not.
+    """
+    import numpy as np
+
+    wrong = asked - right
+    sizes = [(side @ asked / np.maximum(side.sum(axis=1), 1e-9))[:, None] for side in (wrong, right)]
+    return np.asarray(np.maximum(1.0, share * sizes[0] + (1 - share) * sizes[1]))
 
 
 def _mass(surface: Floats, grid: _Grid) -> Floats:
