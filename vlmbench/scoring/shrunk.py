@@ -40,7 +40,7 @@ def added(entry: Mapping[str, Any], shrunk: Mapping[str, Mapping[str, float | st
 
 def _of_breakdown(bars: Sequence[Metric], level: float) -> dict[str, dict[str, float | str]]:
     from vlmbench.stats.clustered import kinds, shrinkage
-    from vlmbench.stats.judges.between_runs import with_runs
+    from vlmbench.stats.clustered.between_runs import with_runs
 
     shares = [share for bar in bars if (share := kinds.share_of(bar)) is not None]
     images = {name for bar in bars for name in bar.clusters}

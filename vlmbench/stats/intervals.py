@@ -28,9 +28,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vlmbench.stats.clustered.between_runs import added, between_runs, student, with_runs
 from vlmbench.stats.clustered.kinds import outcomes
 from vlmbench.stats.clustered.resampling import BLOCK, cluster_codes, cluster_sums, codes_in, resampled
-from vlmbench.stats.judges.between_runs import added, between_runs, student, with_runs
 
 if TYPE_CHECKING:
     import numpy as np
