@@ -22,7 +22,7 @@ from vlmbench.data.tables.image_table import ImageTable, columns, table
 from vlmbench.runs.storage.run_files import read_scores
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "models" / "plugins.md").read_text("utf-8")
-STARS = re.findall(r"^```python stars.py\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0]
+STARS = re.findall(r"^```python[^\n]*stars.py[^\n]*\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0]
 PROTOCOLS = ("official", "lmms_eval", "vlmevalkit")
 
 DIAGRAMS = '''"""Diagrams: science diagrams, a dataset as AI2D's (Kembhavi et al. 2016, arXiv 1603.07396)."""
