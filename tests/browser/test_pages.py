@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.sites import TASKS, Visit, find, recipe_site, texts, wait
+from tests.browser.sites import TASKS, Visit, build, find, recipe_site, texts, wait
 
 pytestmark = pytest.mark.browser
 
@@ -212,3 +212,29 @@ def test_wide_tables_scroll_in_their_own_frame(visit: Visit, page: Path) -> None
     wait(driver, "document.querySelectorAll('.whisker .chart svg').length >= 4")
     driver.execute_script("for (const table of document.querySelectorAll('table')) table.style.minWidth = '3000px'")
     assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_shrunk_bars(visit: Visit, real_page: Path, tmp_path: Path) -> None:
+    """Hollow dots beside the raw bars on both pages that show breakdowns, and what they mean; else none."""
+    runs = [path.parent for path in sorted(real_page.parent.parent.glob("*/run.json"))]
+    page = build.write([run for run in runs if run.name == "good"], tmp_path, shrink=True)
+    hint = (
+        "[...document.querySelectorAll('.hint')].some((one) => one.textContent.startsWith('Hollow, dashed: shrunk.'))"
+    )
+    dashed = "document.querySelectorAll('.chart svg [stroke-dasharray=\"2 2\"] line').length"
+    driver = visit(page, "#/task?task=gqa")
+    assert wait(driver, dashed) >= 4 and driver.execute_script(f"return {hint}")
+    assert "shrunk" in driver.execute_script(
+        "return document.querySelector('.halves .chart').getAttribute('aria-label')"
+    )
+    assert any(
+        words.startswith("shrunk ")
+        for words in driver.execute_script(
+            "return [...document.querySelectorAll('td .under')].map((one) => one.textContent)"
+        )
+    )
+    driver = visit(page, f"#/model?run={driver.execute_script('return vb.allRuns()[0].id')}&task=gqa")
+    wait(driver, hint)
+    driver = visit(real_page, "#/task?task=gqa")
+    wait(driver, "document.querySelectorAll('.halves .chart svg').length >= 2")
+    assert not driver.execute_script(f"return {hint} || {dashed}")
