@@ -132,12 +132,13 @@ class Spread:
         """p-value of "it fell by no more than `allowed`" by the score test, of lost and gained answers as counts.
 
         The variance is that of the most likely counts with a fall of `allowed`, as in `error_under`, but of the answers
-        seen alone. 0 where the metric did not fall by more.
+        seen alone. 0 where the metric did not fall by more, and where answers count differently (MME's sums): their
+        degrees of freedom see to it there.
         """
         from scipy.special import ndtr
 
         unit = self.flip * self.alike**2
-        if unit <= 0 or -value <= allowed:
+        if unit <= 0 or -value <= allowed or self.alike < effects.EVEN_FROM:
             return 0.0
         lost, fallen = -value / unit, allowed / unit
         total = max((self.error**2 if self.seen is None else self.seen) / unit**2, lost)
