@@ -48,7 +48,7 @@ def average_gaps(
     gaps: dict[str, dict[str, Gap]] = {}
     for key, entries in found.items():
         whole = {name: one for name, one in entries.items() if one.best.value is not None}
-        best, _ = best_of(whole)
+        best = best_of(whole)
         if best is None or not {one["task"] for one in whole[best].entry["members"]} <= {*paired}:
             continue
         suite = of_json(whole[best].entry)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..runs import RunResult, TaskResult
 from . import ranks
@@ -26,6 +26,8 @@ class Board:
     averages: Mapping[str, Mapping[str, TaskResult]]
     """By suite and row id."""
     average_gaps: Mapping[str, Mapping[str, Gap]]
+    scales: Mapping[str, float] = field(default_factory=dict)
+    """By task, the range of its headline, where records told it."""
 
     @property
     def keys(self) -> list[str]:
@@ -37,7 +39,7 @@ class Board:
         found = {}
         for key in self.keys:
             own = {pair: by_task[key] for pair, by_task in (tests or {}).items() if key in by_task}
-            found[key] = column(key, rows_on(self.rows, key), self.gaps.get(key, {}), own)
+            found[key] = column(key, rows_on(self.rows, key), self.gaps.get(key, {}), own, self.scales.get(key))
         return found
 
     def average_columns(self) -> dict[str, Column]:
@@ -60,9 +62,9 @@ class Board:
 def board(runs: Sequence[RunResult], opened: Opened) -> Board:
     """The board of some runs; `opened` takes up those that are read."""
     found = rows(runs)
-    gaps = paired_gaps(found, opened)
+    paired = paired_gaps(found, opened)
     whole = averages(found)
-    return Board(found, gaps, whole, average_gaps(whole, found, opened, gaps))
+    return Board(found, paired.gaps, whole, average_gaps(whole, found, opened, paired.gaps), paired.scales)
 
 
 def win_rates(columns: Mapping[str, Column]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -69,24 +69,47 @@ class Opened:
         return stored
 
 
-def paired_gaps(rows: Sequence[Row], opened: Opened, most: int = MOST_RECORDS) -> dict[str, dict[str, Gap]]:
-    """{task: {row id: its paired difference from the task's best}}."""
+@dataclass(frozen=True)
+class Paired:
+    """What the records of a board tell."""
+
+    gaps: Mapping[str, Mapping[str, Gap]]
+    """{task: {row id: its paired difference from the task's best}}, of the tasks that were paired."""
+    scales: Mapping[str, float]
+    """By task, from the least to the largest value of its headline."""
+
+
+def paired_gaps(rows: Sequence[Row], opened: Opened, most: int = MOST_RECORDS) -> Paired:
+    """Pair the rows of the tasks of at most so many records with the best row of each."""
     by_id = {row.id: row for row in rows}
     keys = dict.fromkeys(key for row in rows for key in row.cells)
-    results = {key: found for key in keys if len(found := rows_on(rows, key)) > 1}
-    bests = {key: best for key, found in results.items() if (best := best_of(found)[0]) is not None}
-    chosen = _within({key: results[key] for key in bests}, most)
+    chosen = _within({key: rows_on(rows, key) for key in keys}, most)
     for run in {run.id: run for row in rows for key, run in row.cells.items() if key in chosen}.values():
         with suppress(VlmbenchError):  # its cells say so again
             opened.read(run, [task.key for task in run.tasks if task.key in chosen])
-    return {
-        key: {
-            name: gap
-            for name in results[key]
-            if name != bests[key] and (gap := _gap(opened, by_id[bests[key]], by_id[name], key)) is not None
-        }
-        for key in chosen
-    }
+    scales = {key: scale for key in chosen if (scale := _scale(rows, opened, key)) is not None}
+    gaps: dict[str, dict[str, Gap]] = {}
+    for key in chosen:
+        results = rows_on(rows, key)
+        best = best_of(results, scales.get(key))
+        if best is not None and len(results) > 1:
+            found = {name: _gap(opened, by_id[best], by_id[name], key) for name in results if name != best}
+            gaps[key] = {name: gap for name, gap in found.items() if gap is not None}
+    return Paired(gaps, scales)
+
+
+def _scale(rows: Sequence[Row], opened: Opened, key: str) -> float | None:
+    """The range of a task's headline, as the task's own metric tells it; None where no run of it can be read."""
+    for row in rows:
+        try:
+            stored = opened.cell(row, key).tasks[key] if key in row.cells else None
+            metrics = stored.metrics(list(stored.answered)) if stored is not None else []
+        except VlmbenchError:
+            continue
+        span = next((one.span for one in metrics if stored is not None and one.name == stored.headline), None)
+        if span is not None:
+            return span
+    return None
 
 
 def _within(results: Mapping[str, Mapping[str, TaskResult]], most: int) -> list[str]:

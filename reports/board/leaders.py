@@ -2,7 +2,8 @@
 
 The best is the row with the highest score among those with enough questions; missing answers count as wrong, so that
 failing lifts nobody. A row has too few questions to tell where its interval reaches further than WIDE of the scale to
-either side: a score of 73 with an interval from 11 to 98 is nobody's winner, however high it is.
+a side: a score of 73 with an interval from 11 to 98 is nobody's winner, however high it is. One that a test puts above
+the best row with enough questions is the best all the same.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from .rows import Row
 
 WIDE = 0.1
 """Of the scale."""
-SCALE = 100.0
-"""Of most metrics; the scale of one that exceeds it is taken to be as long as its best score."""
+SCALE, SUM = 100.0, 1000.0
+"""From the least to the largest value of a metric that is not known: of one that exceeds SCALE by far, thousands."""
 
 
 @dataclass(frozen=True)
@@ -60,35 +61,43 @@ class Column:
     """Those with too few questions to tell."""
 
 
-def best_of(results: Mapping[str, TaskResult]) -> tuple[str | None, list[str]]:
-    """(the best row, the rows with too few questions to tell), of one task's results by row id."""
-    bars = {name: ranks.upward(one) for name, one in results.items() if one.best.value is not None}
-    scale = max([SCALE, *(abs(bar.value) for bar in bars.values() if bar.value is not None)])
-    few = [name for name, bar in bars.items() if _reach(bar) > WIDE * scale]
-    enough = [name for name in bars if name not in few]
+def best_of(results: Mapping[str, TaskResult], scale: float | None = None) -> str | None:
+    """The best row, of one task's results by row id. `scale` is the range of the metric, if it is known."""
+    bars = _bars(results)
+    wide = _wide(bars, scale)
+    enough = [name for name in bars if name not in wide]
     best = max(enough or bars, key=lambda name: ranks.least(bars[name]), default=None)
-    return best, few
+    if best is None or not enough:
+        return best
+    behind = _apart_from(best, ranks.corrected(bars, {}))
+    above = [name for name in wide if name in behind and ranks.least(bars[name]) > ranks.least(bars[best])]
+    return max([best, *above], key=lambda name: ranks.least(bars[name]))
 
 
-def column(key: str, results: Mapping[str, TaskResult], gaps: Mapping[str, Gap], tests: ranks.Tests) -> Column:
+def column(
+    key: str,
+    results: Mapping[str, TaskResult],
+    gaps: Mapping[str, Gap],
+    tests: ranks.Tests,
+    scale: float | None = None,
+) -> Column:
     """One task's column. `gaps` are the paired ones from its best; the others are filled in from the intervals.
 
-    `tests` are paired tests of any two rows, by (before, after).
+    `tests` are paired tests of any two rows, by (before, after); `scale` is the range of the metric, if it is known.
     """
-    best, few = best_of(results)
+    best, bars = best_of(results, scale), _bars(results)
+    wide = _wide(bars, scale)
+    if best is None:
+        return Column(key, None, {}, False, {}, [], [])
     sign = -1.0 if any(one.best.better == LESS for one in results.values()) else 1.0
-    bars = {name: ranks.upward(one) for name, one in results.items() if one.best.value is not None}
-    from_best = {(best, name): gap.test for name, gap in gaps.items()} if best is not None else {}
+    from_best = {(best, name): gap.test for name, gap in gaps.items()}
     every = {**tests, **{pair: test for pair, test in from_best.items() if test is not None}}
     known = {pair: (sign * lead, p) for pair, (lead, p) in every.items()}
     board = ranks.board_ranks(bars, known)
-    behind = _behind(best, ranks.corrected(bars, known))
-    bold = [name for name in bars if best is not None and name not in few and name not in behind]
-    whole = {
-        name: gaps.get(name) or unpaired(one.best, results[best].best)
-        for name, one in results.items()
-        if best is not None and name in bars and name != best
-    }
+    behind = _apart_from(best, ranks.corrected(bars, known))
+    few = [name for name in wide if name != best or len(wide) == len(bars)]
+    bold = [name for name in bars if name not in few and name not in behind]
+    whole = {name: gaps.get(name) or unpaired(results[name].best, results[best].best) for name in bars if name != best}
     return Column(key, best, board["ranks"], board["paired"], whole, bold, few)
 
 
@@ -105,8 +114,19 @@ def unpaired(bar: Bar, best: Bar) -> Gap:
     return Gap(found.value, found.low, found.high)
 
 
-def _behind(best: str | None, pairs: Mapping[tuple[str, str], ranks.Test]) -> set[str]:
-    """The rows that corrected tests tell apart from the best."""
+def _bars(results: Mapping[str, TaskResult]) -> dict[str, Bar]:
+    return {name: ranks.upward(one) for name, one in results.items() if one.best.value is not None}
+
+
+def _wide(bars: Mapping[str, Bar], scale: float | None) -> list[str]:
+    """The rows whose interval reaches far."""
+    most = max((abs(bar.value) for bar in bars.values() if bar.value is not None), default=0.0)
+    whole = scale or (SCALE if most <= 2.5 * SCALE else SUM * math.ceil(most / SUM))  # CIDEr may exceed 100
+    return [name for name, bar in bars.items() if _reach(bar) > WIDE * whole]
+
+
+def _apart_from(best: str, pairs: Mapping[tuple[str, str], ranks.Test]) -> set[str]:
+    """The rows that corrected tests tell apart from one."""
     return {name for pair, test in pairs.items() if best in pair and ranks.apart(test) for name in pair if name != best}
 
 

@@ -65,8 +65,8 @@ def comma_separated(table: Table) -> str:
 def latex(table: Table) -> str:
     """A tabular with the rules of booktabs."""
     columns = "".join("r" if _numeric(table, column) else "l" for column in range(len(table.head)))
-    lines = [" & ".join(_tex(_shown(cell)) for cell in row) + r" \\" for row in table.rows]
-    head = " & ".join(_tex(name) for name in table.head) + r" \\"
+    lines = [" & ".join(tex(_shown(cell)) for cell in row) + r" \\" for row in table.rows]
+    head = " & ".join(tex(name) for name in table.head) + r" \\"
     return "\n".join(
         [
             f"% {clean(table.title)}",
@@ -109,10 +109,13 @@ _TEX = {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
 }
 
 
-def _tex(text: str) -> str:
+def tex(text: str) -> str:
+    """Text of which LaTeX acts on no character."""
     return "".join(_TEX.get(character, character) for character in text)
 
 

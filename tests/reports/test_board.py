@@ -110,6 +110,14 @@ def test_where_all_have_too_few_nothing_is_bold() -> None:
     assert found.gaps["b"].low is None
 
 
+def test_a_wide_interval_that_a_test_puts_on_top_is_the_best() -> None:
+    """MME once: the best models' intervals are wide, those of the worst are not, and they are far apart."""
+    results = {"top": result(1257.0, 1125.0, 1389.0), "low": result(453.0, 400.0, 506.0)}
+    found = leaders.column("mme", results, {}, {}, scale=1000.0)
+    assert (found.best, found.bold, found.few) == ("top", ["top"], [])
+    assert leaders.column("mme", results, {}, {}, scale=2000.0).bold == ["top"]
+
+
 def test_bold_is_the_best_and_what_the_corrected_test_does_not_tell_apart() -> None:
     """The paired test decides, not whether the intervals overlap."""
     results = {"a": result(80.0, 77.0, 83.0), "b": result(78.0, 75.0, 81.0), "c": result(60.0, 57.0, 63.0)}
@@ -143,6 +151,7 @@ def test_gaps_are_paired_and_averages_are_made_of_several_runs(tmp_path: Path) -
     opened = gaps.Opened()
     board = boards.board(runs.load(folders), opened)
     good, poor, lacking = board.rows
+    assert board.scales["mme@llava"] == 2000 and board.scales["gqa@llava"] == 100
     column = board.columns()["pope@llava"]
     assert column.best == good.id and column.paired and column.bold == [good.id]
     gap = column.gaps[poor.id]
@@ -165,7 +174,7 @@ def test_a_limit_on_records_leaves_the_largest_tasks_unpaired(tmp_path: Path) ->
     sizes = {task.key: task.best.n for task in found[0].merged.tasks}
     assert sizes["scienceqa"] != sizes["textvqa"]
     small = min(sizes, key=lambda key: sizes[key])
-    assert list(gaps.paired_gaps(found, gaps.Opened(), 2 * sizes[small])) == [small]
+    assert list(gaps.paired_gaps(found, gaps.Opened(), 2 * sizes[small]).gaps) == [small]
 
 
 @pytest.mark.slow

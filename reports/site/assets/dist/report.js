@@ -2057,7 +2057,7 @@ loss ${formatScore(point.loss, 4)}`,
       ": the best of a column, or not told apart from it by a test corrected for all pairs of the column (5 %, Holm); the intervals are not corrected. ",
       few ? [
         h("span", { class: "doubt" }, "?"),
-        ": too few questions to tell (its interval reaches 10 points or more to a side); such a score is never bold and sorts last. "
+        ": too few questions to tell (its interval reaches a tenth of the scale or more to a side); such a score is never bold and sorts last. "
       ] : null,
       view === "gap" ? `Below a score: its gap to the best with the ${levels} interval of the difference on the same questions. ` : null,
       view === "interval" ? `Below a score: its ${levels} interval. ` : null,

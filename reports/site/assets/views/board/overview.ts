@@ -186,7 +186,7 @@ const legend = (view: View, rows: Row[], keys: string[]): Child => {
     few
       ? [
           h("span", { class: "doubt" }, "?"),
-          ": too few questions to tell (its interval reaches 10 points or more to a side); such a score is never bold and sorts last. ",
+          ": too few questions to tell (its interval reaches a tenth of the scale or more to a side); such a score is never bold and sorts last. ",
         ]
       : null,
     view === "gap"
