@@ -232,12 +232,16 @@ def one_sided(comparison: Paired, around: Spread | None, allowed: float) -> floa
         return None
     if allowed == 0:
         return drop_p(comparison)
+
+    return max(skewed_p(comparison, around, allowed), around.score_p(comparison.difference.value, allowed))
+
+
+def skewed_p(comparison: Paired, around: Spread, allowed: float) -> float:
+    """`one_sided` by Hall's cubic alone, which is a little small far out. `allowed` is above 0."""
     from scipy.special import stdtr
 
-    t = (comparison.difference.value + allowed) / around.error
-    third = around.skew / 3
-    skewed = float(stdtr(around.of_falls, t + third * t**2 + third**2 * t**3 / 3 + around.skew / 6))
-    return max(skewed, around.score_p(comparison.difference.value, allowed))
+    t, third = (comparison.difference.value + allowed) / around.error, around.skew / 3
+    return float(stdtr(around.of_falls, t + third * t**2 + third**2 * t**3 / 3 + around.skew / 6))
 
 
 def gatekept(

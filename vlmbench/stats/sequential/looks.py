@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 from vlmbench.stats import influence, intervals
 from vlmbench.stats.intervals import Estimate
 from vlmbench.stats.metrics import LESS, MORE, upward
-from vlmbench.stats.noninferiority import Decision, Margins, Outcome, one_sided, spread_of
+from vlmbench.stats.noninferiority import Decision, Margins, Outcome, skewed_p, spread_of
 from vlmbench.stats.paired import Paired
 from vlmbench.stats.sequential import betting
 from vlmbench.stats.sequential.boundary import FEWEST, Boundary
@@ -210,11 +210,11 @@ def _normal(before: Metric, after: Metric, flips: int, margins: Margins, boundar
     found = Paired(Estimate(value, None, None, n), None, NORMAL, clusters, n, influence.error(change))
     around = spread_of(found, before, after, flips)
     assert around is not None, "it has an error and a value"
-    p = one_sided(found, around, max(margins.allowed, SMALLEST))
+    p = skewed_p(found, around, max(margins.allowed, SMALLEST))
     sure = float(stdtrit(around.degrees, ndtr(boundary.quantile(margins.alpha, time))))
     most = float(stdtrit(around.degrees, ndtr(boundary.quantile(FELL_SHARE * margins.alpha, time))))
     lower = around.lower_limit(value, sure)
-    certain = boundary.p_value(p or 0.0, time)
+    certain = boundary.p_value(p, time)
     if clusters < MANY:
         certain = max(certain, _bet(value + clusters * change, after.span, margins.allowed))
     return Look(clusters, n, value, certain, lower, value + most * around.error)
