@@ -1830,7 +1830,10 @@ loss ${formatScore(point.loss, 4)}`,
     if (kind === "none") return null;
     if (kind === "interval") return line2(formatInterval(bar));
     if (kind === "rank") return line2(rankText(column, row));
-    if (isBest(column, row)) return line2(Object.keys(column?.ranks ?? {}).length > 1 ? "best" : "alone");
+    if (isBest(column, row)) {
+      const others2 = Object.keys(column?.ranks ?? {}).length > 1;
+      return line2(others2 ? column?.few.includes(row.id) ? "highest" : "best" : "alone");
+    }
     const gap = gapOf(column, row);
     if (!gap) return line2("–");
     return [

@@ -50,7 +50,10 @@ function below(column: BoardColumn | undefined, row: Row, bar: Bar, kind: Below)
   if (kind === "none") return null;
   if (kind === "interval") return line(formatInterval(bar));
   if (kind === "rank") return line(rankText(column, row));
-  if (isBest(column, row)) return line(Object.keys(column?.ranks ?? {}).length > 1 ? "best" : "alone");
+  if (isBest(column, row)) {
+    const others = Object.keys(column?.ranks ?? {}).length > 1;
+    return line(others ? (column?.few.includes(row.id) ? "highest" : "best") : "alone");
+  }
   const gap = gapOf(column, row);
   if (!gap) return line("–");
   return [
