@@ -11,7 +11,9 @@ What is printed is the share over all questions, in which a cluster counts by it
 clusters by what they tell. For each rho, the likelihood is therefore moved to that share and widened to its variance,
 n / (1 + (s - 1) rho) with s = sum m_c^2 / n (Kish, Survey Sampling, 1965). With clusters of one size nothing moves. Nor
 is it moved where a few clusters have most of the questions: that share is then no approximately normal sum, and whether
-large clusters are harder cannot be seen in so few. The interval is only made to reach the share.
+large clusters are harder cannot be seen in so few. The interval is only made to reach the share. Where hard clusters
+have more questions by construction (F1), the likelihood for each rho is that of n_eff independent answers with this
+share.
 """
 
 from __future__ import annotations
@@ -66,7 +68,10 @@ def clustered(right: Floats, asked: Floats, level: float, *, telling: bool = Fal
         if finer is None:
             break
         grid = finer
-    surface = _moved(surface, grid, right, asked, telling)
+    if telling:
+        surface, grid = _around_share(surface, grid, right, asked)
+    else:
+        surface = _moved(surface, grid, right, asked)
     tail = (1 - level) / 2
     low, high = _quantile(surface, grid, -MARGIN, tail), _quantile(surface, grid, MARGIN, 1 - tail)
     share = right.sum(axis=1) / asked.sum()
@@ -194,7 +199,7 @@ class _Tallies:
         return total
 
 
-def _moved(surface: Floats, grid: _Grid, right: Floats, asked: Floats, telling: bool) -> Floats:
+def _moved(surface: Floats, grid: _Grid, right: Floats, asked: Floats) -> Floats:
     """The likelihood around the share over all questions instead of the mean that weighs clusters by what they tell."""
     import numpy as np
 
@@ -206,14 +211,35 @@ def _moved(surface: Floats, grid: _Grid, right: Floats, asked: Floats, telling: 
     told = weights.sum(axis=2)
     mean = (weights * (right / asked)[:, None, :]).sum(axis=2) / told
     share = (right.sum(axis=1) / n)[:, None]
-    seen = _seen(right, asked, share) if telling else square / n
-    size = n / (1 + (seen - 1) * rho)
+    size = n / (1 + (square / n - 1) * rho)
     p = grid.p[:, :, None]
     more = (size * share - told * mean)[:, None, :] * np.log(p)
     more = more + (size * (1 - share) - told * (1 - mean))[:, None, :] * np.log1p(-p)
     moved = surface + more
     # What the clusters say about rho stays as it was.
     return np.asarray(moved + _mass(surface, grid) - _mass(moved, grid))
+
+
+def _around_share(surface: Floats, grid: _Grid, right: Floats, asked: Floats) -> tuple[Floats, _Grid]:
+    """The likelihood of as many independent answers as the clusters are worth, for each rho; and its grid.
+
+    Where hard clusters have more questions, the beta-binomial's p is no mean of clusters that could be moved.
+    """
+    import numpy as np
+
+    share = (right.sum(axis=1) / asked.sum())[:, None]
+    size = asked.sum() / (1 + (_seen(right, asked, share) - 1) * grid.rho)
+    mass = _mass(surface, grid)
+    grid = _Grid(_Grid.whole(len(right)).u, grid.v)
+    for _ in range(6):
+        p = grid.p[:, :, None]
+        moved = size[:, None, :] * (share[:, :, None] * np.log(p) + (1 - share[:, :, None]) * np.log1p(-p))
+        moved = moved + mass - _mass(moved, grid)
+        finer = grid.around(moved)
+        if finer is None:
+            break
+        grid = _Grid(finer.u, grid.v)
+    return np.asarray(moved), grid
 
 
 def _seen(right: Floats, asked: Floats, share: Floats) -> Floats:
