@@ -87,7 +87,17 @@ def paired(
     The caller sees to it that both are over the same items. A metric whose items depend on the answers (GQA's
     consistency) may have clusters in one run only: they add nothing to the other's sums.
     """
-    return _with_lean(_paired(before, after, resamples, seed, level), lean * after.span, level)
+    found = _with_lean(_paired(before, after, resamples, seed, level), lean * after.span, level)
+    return replace(found, difference=_possible(found.difference, after))
+
+
+def _possible(difference: Estimate, metric: Metric) -> Estimate:
+    """An interval without the differences that are further than the metric's range is wide."""
+    limits = metric.bounds
+    if difference.low is None or difference.high is None or limits is None or not math.isfinite(limits[1] - limits[0]):
+        return difference
+    width = limits[1] - limits[0]
+    return replace(difference, low=max(difference.low, -width), high=min(difference.high, width))
 
 
 def _paired(before: Metric, after: Metric, resamples: int, seed: int, level: float) -> Paired:

@@ -108,6 +108,10 @@ class _Guarded(io.TextIOBase):
     def isatty(self) -> bool:
         return self.inner.isatty()
 
+    @property
+    def closed(self) -> bool:
+        return self.inner.closed
+
     def fileno(self) -> int:
         return self.inner.fileno()
 
