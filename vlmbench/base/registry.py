@@ -123,6 +123,8 @@ class Registry:
     group: str
     _extra: dict[str, Any] = field(default_factory=dict)
     """Objects, "module:object" strings and entry points."""
+    _points: dict[str, EntryPoint] = field(default_factory=dict)
+    """The entry points among them, of whichever class: the backport `importlib_metadata` takes over with its own."""
     _scanned: bool = False
 
     @cached_property
@@ -144,6 +146,7 @@ class Registry:
     def remove(self, name: str) -> None:
         """Forget a name that was added."""
         del self._extra[name]
+        self._points.pop(name, None)
 
     @contextmanager
     def temporarily_registered(self, name: str, target: Any) -> Iterator[None]:
@@ -172,10 +175,7 @@ class Registry:
 
     def entry_point(self, name: str) -> EntryPoint | None:
         """Where an installed package offers a name; None for all others."""
-        from importlib.metadata import EntryPoint
-
-        target = self._extra.get(name)
-        return target if isinstance(target, EntryPoint) else None
+        return self._points.get(name)
 
     def _refuse_known(self, name: str, where: str = "") -> None:
         if name in self.builtin:
@@ -198,7 +198,7 @@ class Registry:
             known = self.entry_point(point.name)  # a scan that a collision ended starts again
             if known is None or known != point:
                 self._refuse_known(point.name, describe(point))
-                self._extra[point.name] = point
+                self._extra[point.name] = self._points[point.name] = point
         self._scanned = True
 
 

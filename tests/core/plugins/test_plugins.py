@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -253,6 +254,26 @@ def test_a_packages_model(package: Any, tmp_path: Path) -> None:
     words = ["run", "--tasks", "pope", "--model", "packed,text=no", "--limit", "3", "--output", str(tmp_path / "run")]
     assert cli.main(words) == exit_codes.OK
     assert read_manifest(tmp_path / "run")["asked"]["plugins"] == {"signs-package 1.2": loading.source_hash(place)}
+
+
+class _Point(NamedTuple):
+    """An entry point as the backport `importlib_metadata` has it, once some library imported that: of another class."""
+
+    name: str
+    value: str
+    group: str
+    dist: Any = None
+
+    def load(self) -> str:
+        return "loaded"
+
+
+@pytest.mark.usefixtures("package")
+def test_entry_points_of_another_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = _Point("packed", "signs_package:load", "vlmbench.models")
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point] * (group == point.group))
+    assert registry.models.names()[-1] == "packed" and registry.models.entry_point("packed") is point
+    assert registry.models.get("packed") == "loaded"
 
 
 def test_a_package_that_cannot_be_imported(package: Any) -> None:

@@ -159,6 +159,7 @@ def run_python(words: Sequence[str]) -> int:
     module = words[0] == "-m"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [*words[module:]])
+        patch.delitem(sys.modules, words[module], raising=False)  # another test may have imported it
         try:
             (runpy.run_module if module else runpy.run_path)(words[module], run_name="__main__")
         except SystemExit as done:
