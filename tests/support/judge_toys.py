@@ -85,7 +85,7 @@ def judge_all(judge: Judge, choice: TaskChoice) -> dict[str, Score]:
     return {sample.id: judge.score(choice, sample, Response(sample.target)) for sample in samples}
 
 
-FAST = "rpm=600000,timeout=0.25,attempts=6,backoff=0.02,in_flight=32"
+FAST = "rpm=600000,timeout=1,attempts=6,backoff=0.02,in_flight=32"
 
 
 def main(url: str, cache: str) -> None:
