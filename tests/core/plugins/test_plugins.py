@@ -272,8 +272,9 @@ class _Point(NamedTuple):
 def test_entry_points_of_another_class(monkeypatch: pytest.MonkeyPatch) -> None:
     point = _Point("packed", "signs_package:load", "vlmbench.models")
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point] * (group == point.group))
+    assert registry.models.names()[-1] == "packed"
     found: Any = registry.models.entry_point("packed")
-    assert registry.models.names()[-1] == "packed" and found is point
+    assert found is point
     assert registry.models.get("packed") == "loaded"
 
 
