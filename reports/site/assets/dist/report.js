@@ -2143,14 +2143,16 @@ loss ${formatScore(point.loss, 4)}`,
     const second = others2.find((row) => keys.some((key2) => row.cells[key2] && best.cells[key2]));
     if (!second) return { question, answer: "–", more: "no other model took the same tasks", link: null };
     const average = averageKeys().find((key2) => columnOf(key2)?.best === best.id && gapOf(columnOf(key2), second));
-    const gap = average ? gapOf(columnOf(average), second) : null;
     const shared = keys.filter((key2) => best.cells[key2] && second.cells[key2]);
-    const rates2 = [best, second].map((row) => winRate(row, keys) ?? 0);
-    const answer = gap ? `${formatSigned(-gap.value)} points` : `${formatSigned(rates2[0] - rates2[1], 0)} % of win rate`;
+    const single = shared.length === 1 && columnOf(shared[0])?.best === best.id ? shared[0] : null;
+    const gap = gapOf(columnOf(average ?? single ?? ""), second);
+    const ahead = shared.filter((key2) => isAhead(columnOf(key2)?.ranks ?? {}, best.id, second.id));
+    const answer = gap ? `${formatSigned(-gap.value)} points` : `On ${ahead.length} of ${plural(shared.length, "task")}`;
     const within = gap && gap.low !== null && gap.high !== null ? ` (${formatSigned(-gap.high)} to ${formatSigned(-gap.low)})` : "";
-    const more = `ahead of ${second.label}${within}; ${plural(shared.length, "shared task")}`;
+    const more = gap ? `ahead of ${second.label}${within}; ${plural(shared.length, "shared task")}` : `ahead of ${second.label} by the corrected tests`;
     return { question, answer, more, link: linkTo("compare", { a: best.id, b: second.id }) };
   }
+  var isAhead = (ranks, one, other) => ranks[one] !== void 0 && ranks[other] !== void 0 && ranks[one][1] < ranks[other][0];
   function where(rows, keys) {
     const question = "Where does it fail?";
     const [best] = rows;

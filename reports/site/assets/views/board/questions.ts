@@ -4,7 +4,7 @@ import { report } from "../../lib/data.ts";
 import { type Child, dataText, h } from "../../lib/dom.ts";
 import { formatCost, formatScore, formatSigned, plural } from "../../lib/format.ts";
 import { linkTo } from "../../lib/route.ts";
-import { allRuns, averageKeys, averageOf, bestFirst, findTask, type Row, winRate } from "../../lib/runs.ts";
+import { allRuns, averageKeys, averageOf, bestFirst, findTask, type Row } from "../../lib/runs.ts";
 import { columnOf, gapOf } from "./cells.ts";
 
 interface Answer {
@@ -42,15 +42,22 @@ function byHowMuch(rows: Row[], keys: string[]): Answer {
   const second = others.find((row) => keys.some((key) => row.cells[key] && best.cells[key]));
   if (!second) return { question, answer: "–", more: "no other model took the same tasks", link: null };
   const average = averageKeys().find((key) => columnOf(key)?.best === best.id && gapOf(columnOf(key), second));
-  const gap = average ? gapOf(columnOf(average), second) : null;
   const shared = keys.filter((key) => best.cells[key] && second.cells[key]);
-  const rates = [best, second].map((row) => winRate(row, keys) ?? 0);
-  const answer = gap ? `${formatSigned(-gap.value)} points` : `${formatSigned(rates[0] - rates[1], 0)} % of win rate`;
+  const single = shared.length === 1 && columnOf(shared[0])?.best === best.id ? shared[0] : null;
+  const gap = gapOf(columnOf(average ?? single ?? ""), second);
+  const ahead = shared.filter((key) => isAhead(columnOf(key)?.ranks ?? {}, best.id, second.id));
+  const answer = gap ? `${formatSigned(-gap.value)} points` : `On ${ahead.length} of ${plural(shared.length, "task")}`;
   const within =
     gap && gap.low !== null && gap.high !== null ? ` (${formatSigned(-gap.high)} to ${formatSigned(-gap.low)})` : "";
-  const more = `ahead of ${second.label}${within}; ${plural(shared.length, "shared task")}`;
+  const more = gap
+    ? `ahead of ${second.label}${within}; ${plural(shared.length, "shared task")}`
+    : `ahead of ${second.label} by the corrected tests`;
   return { question, answer, more, link: linkTo("compare", { a: best.id, b: second.id }) };
 }
+
+/** Whether the ranks of one row lie before those of another: the test tells them apart. */
+const isAhead = (ranks: Record<string, [number, number]>, one: string, other: string): boolean =>
+  ranks[one] !== undefined && ranks[other] !== undefined && ranks[one][1] < ranks[other][0];
 
 /** The task on which the best row is furthest behind, in standard units of its interval; else its lowest score. */
 function where(rows: Row[], keys: string[]): Answer {
