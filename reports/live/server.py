@@ -52,37 +52,39 @@ class Watched:
     told: dict[str, Any] = field(default_factory=dict)
     """The page's content at the last look."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _scored: tuple[float, float] = (0.0, 0.0)
-    """(when the last scores were made, seconds that they took)."""
+    _looked: tuple[float, float] = (0.0, 0.0)
+    """(when the last look ended, seconds that it took)."""
     _built: tuple[float, float] = (0.0, 0.0)
     """The same of the site."""
-    _stale: bool = True
-    """Whether answers came since the last scores."""
+    _scored: float = 0.0
+    """When answers were last scored."""
     _thumbnails: dict[str, bytes] = field(default_factory=dict)
 
     def look(self) -> None:
-        """Read what came, and score it if that was not done a moment ago. An error is shown on the page."""
+        """Read and score what came, if the last look was long enough ago. An error is shown on the page."""
         with self._lock:
+            if not _is_due(self._looked):
+                return
+            start = time.monotonic()
             try:
-                self._stale = self.live.read() or self._stale
-                if self._stale and (self.live.state == FINISHED or _is_due(self._scored)):
-                    start = time.monotonic()
+                if self.live.read() or not self._scored:
                     self.live.score()
-                    self._scored, self._stale = (time.monotonic(), time.monotonic() - start), False
+                    self._scored = time.monotonic()
                 self.told = {**state(self.live), "error": ""}
             except VlmbenchError as error:
                 self.told = {**self.told, "error": str(error)}
+            self._looked = (time.monotonic(), time.monotonic() - start)
 
     @property
     def finished(self) -> bool:
         """Whether nothing more will come."""
-        return self.told.get("state") == FINISHED and not self._stale
+        return self.told.get("state") == FINISHED
 
     def site(self) -> Path:
         """The folder of the site of what is there, made again when it is old."""
         output = self.folder / "site"
         with self._lock:
-            if not output.is_dir() or (self._scored[0] > self._built[0] and _is_due(self._built)):
+            if not output.is_dir() or (self._scored > self._built[0] and _is_due(self._built)):
                 start = time.monotonic()
                 run = self.live.folder
                 if self.live.state != FINISHED:

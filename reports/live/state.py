@@ -10,7 +10,7 @@ from typing import Any
 
 from vlmbench.base.process.terminal import aligned, clean
 from vlmbench.base.samples import NOT_YET, Record, Status
-from vlmbench.runs.live.snapshot import STOPPED, Live
+from vlmbench.runs.live.snapshot import FINISHED, STOPPED, Live
 from vlmbench.runs.storage.run_files import run_again
 
 SHOWN = 12
@@ -24,7 +24,10 @@ FINE = frozenset({Status.OK, Status.UNLABELED, Status.NOT_ASKED})
 
 def state(live: Live) -> dict[str, Any]:
     """The run at its last look."""
-    manifest, now = live.manifest, live.state
+    manifest, now, failures = live.manifest, live.state, _failures(live)
+    counts: dict[str, Counter[str]] = {choice.key: Counter() for choice in live.plan.choices}
+    for record in live.records:
+        counts[record.task][str(record.score.status)] += 1
     return {
         "state": now,
         "model": manifest["model"]["name"],
@@ -35,17 +38,16 @@ def state(live: Live) -> dict[str, Any]:
         "again": run_again(live.folder, manifest) if now == STOPPED else "",
         "damaged": live.tail.damaged,
         **live.progress(),
-        "tasks": [_task(live, choice.key) for choice in live.plan.choices],
-        "failures": [_told(record) for record in _failures(live)[:FAILURES]],
-        "failure_count": len(_failures(live)),
+        "tasks": [_task(live, key, found) for key, found in counts.items()],
+        "failures": [_told(record) for record in failures[:FAILURES]],
+        "failure_count": len(failures),
         "latest": [_told(record) for record in _latest(live)],
     }
 
 
-def _task(live: Live, key: str) -> dict[str, Any]:
-    """A task's progress and its headline so far."""
+def _task(live: Live, key: str, counts: Counter[str]) -> dict[str, Any]:
+    """A task's progress and its headline so far. `counts`: its questions by status."""
     entry = live.scores.get(key, {})
-    counts = Counter(str(record.score.status) for record in live.records if record.task == key)
     bar = entry.get(entry.get("headline", ""), {})
     return {
         "key": key,
@@ -63,7 +65,7 @@ def _task(live: Live, key: str) -> dict[str, Any]:
 
 def _failures(live: Live) -> list[Record]:
     """Questions that were asked and have no score; a judge's come at the end of a run, and are none until then."""
-    waits = {Status.JUDGE_FAILED} if live.state != "finished" else frozenset()
+    waits = {Status.JUDGE_FAILED} if live.state != FINISHED else frozenset()
     return [record for record in live.records if record.score.status not in FINE | waits]
 
 

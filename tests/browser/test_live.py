@@ -71,7 +71,7 @@ def test_it_follows_the_run(driver: Any, server: Any, width: int, dark: bool) ->
     assert driver.execute_async_script(AXE) == []
     with (server.watched.live.folder / LOG).open("ab") as log:
         log.write(server.rest)
-    server.watched._scored = (0.0, 0.0)  # as if the last look were long ago
+    server.watched._looked = (0.0, 0.0)  # as if the last look were long ago
     server.watched.look()
     until(driver, "document.querySelector('progress').value === document.querySelector('progress').max")
     driver.get(server.address + "site/index.html")

@@ -66,11 +66,12 @@ def test_the_page_follows_the_run(folder: Path) -> None:
         assert str(folder) in told["again"]
         with (folder / LOG).open("ab") as log:
             log.write(b"".join(rest))
-        server.watched._scored = (0.0, 0.0)  # as if the last look were long ago
+        server.watched._looked = (0.0, 0.0)  # as if the last look were long ago
         server.watched.look()
         assert orjson.loads(ask(server, "state.json")[2])["answered"] == told["planned"]
         assert not server.watched.finished
         assert main([*RUN, "--output", str(folder)]) == exit_codes.OK
+        server.watched._looked = (0.0, 0.0)
         server.watched.look()
         assert server.watched.finished
         assert orjson.loads(ask(server, "state.json")[2])["state"] == "finished"
@@ -121,6 +122,7 @@ def test_what_goes_wrong_is_on_the_page(folder: Path) -> None:
     unfinish(folder, 60)
     with served(folder) as server:
         (folder / "run.json").write_text("{")
+        server.watched._looked = (0.0, 0.0)
         server.watched.look()
         told = orjson.loads(ask(server, "state.json")[2])
         assert "run.json" in told["error"]

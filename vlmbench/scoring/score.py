@@ -228,6 +228,7 @@ def score_records(
     tasks: Mapping[str, Mapping[str, Any]],
     level: float | None = None,
     shrink: bool = False,
+    resamples: int = 10_000,
 ) -> dict[str, Any]:
     """What scores.json holds. `tasks` are their entries in run.json, whose `notes` stand beside the scores."""
     by_task: dict[str, list[Record]] = {choice.key: [] for choice in choices}
@@ -241,6 +242,7 @@ def score_records(
             notes=tasks.get(choice.key, {}).get("notes", ()),
             level=level,
             shrink=shrink,
+            resamples=resamples,
         )
         for choice in each(choices, "computing intervals", "task")
     }

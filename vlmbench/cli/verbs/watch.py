@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vlmbench.base.process import exit_codes, terminal
+
+if TYPE_CHECKING:
+    from vlmbench.runs.live.snapshot import Live
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,13 +42,11 @@ def run(args: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _once(live: object, *, as_json: bool) -> int:
+def _once(live: Live, *, as_json: bool) -> int:
     import orjson
 
     from vlmbench.base.registry import load_object
-    from vlmbench.runs.live.snapshot import Live
 
-    assert isinstance(live, Live)
     live.read()
     live.score()
     told = load_object("vlmbench.reports.live.state:state")(live)

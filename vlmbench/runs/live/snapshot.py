@@ -112,17 +112,7 @@ class Live:
         if self.state == FINISHED:
             self.scores = read_scores(self.folder)
             return
-        by_task = {choice.key: [one for one in self.records if one.task == choice.key] for choice in self.plan.choices}
-        self.scores = {
-            key: scoring.summarise(
-                choices[key],
-                [(one.sample, one.score) for one in found],
-                responses=[one.response for one in found],
-                notes=self.plan.tasks[key].get("notes", ()),
-                resamples=RESAMPLES,
-            )
-            for key, found in by_task.items()
-        }
+        self.scores = scoring.score_records(self.plan.choices, self.records, self.plan.tasks, resamples=RESAMPLES)
         self.scores |= suite_scores.entries(self.manifest.get("suites", {}), self.scores)
 
     def progress(self) -> dict[str, Any]:
