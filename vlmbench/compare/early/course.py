@@ -8,16 +8,16 @@ many questions that a model has something to do at once. Limits that hold at any
 
 from __future__ import annotations
 
-import hashlib
 import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from vlmbench.runs.execution.selection import place
 from vlmbench.stats.sequential.boundary import FEWEST
 
 if TYPE_CHECKING:
@@ -72,10 +72,7 @@ def course(items: Iterable[PlannedRequest], seed: int, strata: str = "") -> Cour
     for item in items:
         groups.setdefault(item.sample.cluster or item.sample.id, []).append(item)
 
-    def drawn(name: str) -> bytes:
-        return hashlib.sha256(f"{seed} {name}".encode("utf-8", "surrogatepass")).digest()
-
-    ordered = [groups[name] for name in sorted(groups, key=drawn)]
+    ordered = [groups[name] for name in sorted(groups, key=partial(place, seed))]
     if strata:
         turns: Counter[str] = Counter()
         turn = []

@@ -11,7 +11,6 @@ image.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
@@ -22,6 +21,7 @@ from vlmbench.base.samples import Example, Request, Sample
 from vlmbench.base.task import example_answer
 from vlmbench.data.files import Folder, Hub, read_samples
 from vlmbench.runs.execution.image_hashes import ImageHashes
+from vlmbench.runs.execution.selection import place
 from vlmbench.runs.storage.manifest import hash_of
 
 
@@ -94,10 +94,8 @@ class ExamplePool:
 
     @cached_property
     def _order(self) -> Sequence[Sample]:
-        def drawn(sample: Sample) -> bytes:
-            return hashlib.sha256(f"{self._seed} {sample.id}".encode("utf-8", "surrogatepass")).digest()
-
-        return sorted((sample for sample in self._samples if sample.target is not None), key=drawn)
+        known = (sample for sample in self._samples if sample.target is not None)
+        return sorted(known, key=lambda sample: place(self._seed, sample.id))
 
     def shown_with(self, sample: Sample) -> tuple[Example, ...]:
         """What is shown before a question. Raises UsageError where there are too few."""

@@ -8,7 +8,6 @@ no task knows a model, no model knows a task.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +21,7 @@ from vlmbench.base.samples import NOT_ASKED, Record, Request, Response
 from vlmbench.data import encoding
 from vlmbench.parsing import thinking
 from vlmbench.runs.execution.planning import Plan, PlannedRequest, group_by_images
+from vlmbench.runs.execution.selection import place
 from vlmbench.runs.storage import answer_log, thumbnails
 from vlmbench.runs.storage.store import RunStore
 from vlmbench.scoring import score as scoring
@@ -216,13 +216,8 @@ class _GroupFeeder:
 
 def _groups(items: Iterable[PlannedRequest], known: Container[str], seed: int) -> list[list[PlannedRequest]]:
     """What there is to ask of these, by images, in seeded order: no answer is known, and the images can be read."""
-
-    def drawn(group: Sequence[PlannedRequest]) -> bytes:
-        shared = group[0].image_hashes or (group[0].key,)
-        return hashlib.sha256(f"{seed} {' '.join(shared)}".encode()).digest()
-
     groups = group_by_images(item for item in items if not item.error and item.key not in known)
-    return sorted(groups, key=drawn)
+    return sorted(groups, key=lambda group: place(seed, " ".join(group[0].image_hashes or (group[0].key,))))
 
 
 def _record(

@@ -5,6 +5,7 @@ What is drawn is drawn from the seed; the chosen samples keep the order of the d
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +21,11 @@ Ids = Mapping[str, Mapping[str, str]]
 """By task key: the ids to be asked, each with where the file names it."""
 NAMED = 5
 """Ids that a message names."""
+
+
+def place(seed: int, name: str) -> bytes:
+    """Where a name comes in an order that the seed decides, whatever else is in it: a key to sort by."""
+    return hashlib.sha256(f"{seed} {name}".encode("utf-8", "surrogatepass")).digest()
 
 
 def selected(
