@@ -6,6 +6,7 @@
 #   make test-fast            the quick tests: without browser, golden data, kill tests, and tests marked slow
 #   make test-unit            one stage of `make test`: everything except the next three
 #   make test-golden test-models test-browser         the other stages
+#   make vllm-test            vLLM itself: its CPU build in an environment of its own (4 GB), and the tests that need it
 #   make golden GOLDEN=DIR    compare with results of the official code; prints the checked cases per folder
 #   make check                lint, types, tests: what continuous integration runs, in this order
 #   make lint                 ruff check, ruff format --check
@@ -24,6 +25,7 @@
 #            PIP_ARGS="--extra-index-url URL"  options of pip install: another index, a build for your CUDA
 #            WORKERS=4                         test processes (default: one per core, at most 8; 0: run in one process)
 #            PYTEST_ARGS="-k pope -x"          options of pytest
+#            VLLM_VENV=DIR                     the environment of make vllm-test (default: .venv-vllm)
 #            DEMO_ARGS="--limit 20"            options of vlmbench run
 # After changing PYTHON, TORCH or PIP_ARGS, run make clean first.
 
@@ -31,10 +33,11 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 STAGES := golden models browser
 TOOLS := build hatchling pre-commit ruff twine
-.PHONY: help demo demo-site test test-fast test-unit test-golden test-models test-browser golden check lint types hooks docs docs-site dist \
+.PHONY: help demo demo-site test test-fast test-unit test-golden test-models test-browser golden vllm-test check lint types hooks docs docs-site dist \
         wheel-test constraints clean site-assets site-assets-check
 
 VENV ?= .venv
+VLLM_VENV ?= .venv-vllm
 PYTHON ?=
 PIP_ARGS ?=
 TORCH ?=
@@ -75,6 +78,9 @@ test-golden test-models test-browser: test-%: $(VENV)/.installed-test
 
 golden: $(VENV)/.installed-test
 	$(PYTEST) tests/golden $(if $(GOLDEN),--golden "$(GOLDEN)") $(PYTEST_ARGS)
+
+vllm-test: $(VLLM_VENV)/.installed-vllm
+	"$(VLLM_VENV)/bin/python" -m pytest tests/models/vllm_real $(PYTEST_ARGS)
 
 check: lint types $(if $(shell command -v npm),site-assets-check) test
 
@@ -121,7 +127,7 @@ constraints: $(VENV)/.installed-test
 	@"$(IN)" -m pip freeze --all --exclude-editable --exclude pip | sed 's/+.*//'
 
 clean:
-	rm -rf "$(VENV)" $(ASSETS)/node_modules runs/demo runs/demo-site build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf "$(VENV)" "$(VLLM_VENV)" $(ASSETS)/node_modules runs/demo runs/demo-site build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The installation, in stamped steps: each is skipped while what it depends on has not changed.
@@ -159,6 +165,11 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 $(VENV)/.installed-docs: $(VENV)/.installed
 	"$(IN)" -m pip install $(PIP_ARGS) -c "$(VENV)/constraints.txt" -e ".[docs]"
+	@touch "$@"
+
+# vLLM pins its own torch and transformers: nothing here touches $(VENV), whose Python alone is used.
+$(VLLM_VENV)/.installed-vllm: tests/models/vllm_real/environment.py pyproject.toml $(VENV)/.made
+	"$(IN)" tests/models/vllm_real/environment.py "$(VLLM_VENV)" $(PIP_ARGS)
 	@touch "$@"
 
 # What lint, hooks and dist need: small, without vlmbench and torch.

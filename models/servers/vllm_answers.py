@@ -44,6 +44,11 @@ def sampling(request: Request, *, thought: bool = False) -> Any:
     )
 
 
+def names_tokens(params: Any) -> bool:
+    """Whether the log-probabilities of certain tokens are asked for, in a vLLM that knows how."""
+    return bool(getattr(params, "logprob_token_ids", None))
+
+
 def to_response(request: Request, prompt: PreparedPrompt, prompts: Rendered | Conversations, out: Any) -> Response:
     """A RequestOutput as an answer. Raises ModelError for the answer to another prompt."""
     prompts.check(request, out.prompt_token_ids, prompt.ids)
