@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.samples import Request, Response
-from vlmbench.runs.workers import worker as workers
+from vlmbench.runs.workers import cluster
 from vlmbench.runs.workers.pool import Pool
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ def main() -> int:
     pictures, questions = SIZES[options.subject]
     pictures = options.pictures or pictures
     groups = asked(subject(options.subject), questions, pictures)
-    workers.start("local", 3)
+    cluster.start("local", 3)
     load = partial(Timed, options.subject)
     rows = []
-    with Pool(load, workers.Share(1, 1, 0)) as one, Pool(load, workers.Share(2, 1, 0)) as two:
+    with Pool(load, cluster.Share(1, 1, 0)) as one, Pool(load, cluster.Share(2, 1, 0)) as two:
         for pool in (one, two):
             measure(pool, [group[:1] for group in groups[:2]])  # whatever is made at first use
         for number in range(options.rounds):
@@ -121,7 +121,7 @@ def main() -> int:
             walls = (alone.wall, pair.wall)
             rows.append((one_s, busier, both, one_s / busier, 2 * one_s / both, pair.driver, *walls))
             print(f"round {number}: {rows[-1]}", file=sys.stderr)
-    workers.stop()
+    cluster.stop()
     print(f"{options.subject}: {pictures} pictures, {questions} questions each, {options.rounds} rounds, medians\n")
     names = ("one worker, CPU s", "busier of two", "both", "ratio", "even", "driver", "wall s, one", "wall s, two")
     print("| " + " | ".join(names) + " |")

@@ -25,7 +25,7 @@ from vlmbench.data.files import Folder
 from vlmbench.runs.execution import planning, runner
 from vlmbench.runs.storage import manifest
 from vlmbench.runs.storage.store import RunStore
-from vlmbench.runs.workers import worker as workers
+from vlmbench.runs.workers import cluster
 from vlmbench.runs.workers.pool import Pool
 
 PICTURES, EACH = 90, 5
@@ -129,18 +129,18 @@ def run(folder: Path, model: Model) -> runner.Outcome:
 
 def main(folder: Path, address: str, seconds: float = 0.02, waits: Path | None = None) -> None:
     """A slow run on a cluster. With `waits` it makes that file when it has all answers, and ends when it is gone."""
-    workers.start(address, 2)
+    cluster.start(address, 2)
     marks = folder.with_name(folder.name + "-marks")
     marks.mkdir(exist_ok=True)
     try:
-        with Pool(partial(load, PoolToy(marks, seconds)), workers.share(2, 1)) as pool:
+        with Pool(partial(load, PoolToy(marks, seconds)), cluster.share(2, 1)) as pool:
             run(folder, pool)
             if waits is not None:
                 waits.touch()
                 while waits.exists():
                     time.sleep(0.02)
     finally:
-        workers.stop()
+        cluster.stop()
 
 
 if __name__ == "__main__":

@@ -40,14 +40,14 @@ def load_model(options: ModelOptions) -> Model:
 @contextmanager
 def open_workers(options: RunOptions) -> Iterator[Model]:
     """Replicas of the model as one model. Raises UsageError when Ray is not installed or the workers do not fit."""
-    from vlmbench.runs.workers import worker
+    from vlmbench.runs.workers import cluster
     from vlmbench.runs.workers.pool import TIMEOUT, Pool
 
     count, threads = options.workers.count or 0, options.model.threads or 0
     on_gpu = options.model.device is None or options.model.device.partition(":")[0] != "cpu"
-    worker.start(options.workers.ray or "local", count * max(threads, 1))
+    cluster.start(options.workers.ray or "local", count * max(threads, 1))
     try:
-        shares = worker.share(count, threads, gpu=on_gpu)
+        shares = cluster.share(count, threads, gpu=on_gpu)
         # Ray reports dead workers on stdout, which is the command's own: --json promises nothing else there.
         with (
             redirect_stdout(sys.stderr),
@@ -55,7 +55,7 @@ def open_workers(options: RunOptions) -> Iterator[Model]:
         ):
             yield pool
     finally:
-        worker.stop()
+        cluster.stop()
 
 
 def _worker_loader(options: RunOptions) -> partial[Model]:

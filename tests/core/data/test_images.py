@@ -204,7 +204,7 @@ def test_prefetch_goes_on_with_results_heavier_than_all_that_may_be_held() -> No
     assert found == [(number, str(number)) for number in range(10)]
     endless = images.prefetch(iter(int, 1), str, weigh=lambda _: 1000, most=1)
     next(endless)
-    endless.close()  # type: ignore[attr-defined]
+    endless.close()
 
 
 def test_an_open_prefetch_does_not_keep_a_program_from_ending() -> None:
@@ -224,7 +224,7 @@ def test_prefetch_raises_in_turn_and_can_be_closed() -> None:
         next(results)
     endless = images.prefetch(iter(int, 1), str)
     next(endless)
-    endless.close()  # type: ignore[attr-defined]
+    endless.close()
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])

@@ -6,6 +6,7 @@ import io
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from vlmbench.data.files import Folder
 from vlmbench.plugins import specs as loading
 from vlmbench.runs.execution import planning, runner
 from vlmbench.runs.storage import manifest, remote_store
+from vlmbench.runs.storage.layout import LOG
 from vlmbench.runs.storage.run_files import read_manifest, read_scores
 from vlmbench.runs.storage.store import RunStore
 
@@ -188,7 +190,7 @@ def test_a_place_out_of_reach_for_a_while(
     monkeypatch.setattr(type(bucket), "pipe_file", shaky)
     run(ToyModel(), places.path(URL))
     assert len(caplog.records) == 2
-    assert "no route; it is tried again" in caplog.text
+    assert "ConnectionError: no route; the answers are kept in" in caplog.text
     assert listed(bucket) == RESULTS
 
     def closed(self: Any, path: str, value: bytes, **more: Any) -> None:
@@ -198,6 +200,71 @@ def test_a_place_out_of_reach_for_a_while(
     with pytest.raises(StoreError, match="cannot write: PermissionError: denied") as told:
         run(ToyModel(), places.path("memory://bucket/runs/two"))
     assert "is kept" in told.value.hint
+
+
+def test_a_throttled_store_is_tried_again_and_a_full_one_told_of(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put, pauses = type(bucket).pipe_file, []
+    refused = {"records.parquet": 2, "run.json": 1}
+    monkeypatch.setattr(remote_store.time, "sleep", pauses.append)
+
+    def throttled(self: Any, path: str, value: bytes, **more: Any) -> None:
+        name = path.rpartition("/")[2]
+        if refused.get(name):
+            refused[name] -= 1
+            raise OSError("SlowDown: reduce your request rate")
+        put(self, path, value, **more)
+
+    monkeypatch.setattr(type(bucket), "pipe_file", throttled)
+    run(ToyModel(), places.path(URL))
+    assert [pause for pause in pauses if pause in remote_store.RETRIES] == [1.0, 1.0, 4.0]
+    assert caplog.text.count("SlowDown: reduce your request rate; tried again in") == 3
+    assert listed(bucket) == RESULTS
+
+    def full(self: Any, path: str, value: bytes, **more: Any) -> None:
+        if path.endswith("records.parquet"):
+            raise OSError("QuotaExceeded")
+        put(self, path, value, **more)
+
+    monkeypatch.setattr(type(bucket), "pipe_file", full)
+    with pytest.raises(StoreError, match="cannot write: OSError: QuotaExceeded") as told:
+        run(ToyModel(), places.path("memory://bucket/runs/two"))
+    assert "is kept: fix the access, then run the same command again" in told.value.hint
+    monkeypatch.setattr(type(bucket), "pipe_file", put)
+    again = ToyModel()
+    assert run(again, places.path("memory://bucket/runs/two")).reused == 12
+    assert again.asked == []
+
+
+def test_parts_are_tried_again_later_and_later(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log is read from where it was sent to, a piece at a time, and half a line waits for its end."""
+    remote = remote_store.RemoteRun(places.path(URL))
+    remote.local.mkdir(parents=True)
+    log, sent, tries = remote.local / LOG, [], []
+
+    def closed(self: Any, path: str, value: bytes, **more: Any) -> None:
+        tries.append(path)
+        raise OSError("unreachable")
+
+    def taken(self: Any, path: str, value: bytes, **more: Any) -> None:
+        sent.append(value)
+
+    clock = [time.monotonic()]
+    monkeypatch.setattr(remote_store.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(type(bucket), "pipe_file", closed)
+    monkeypatch.setattr(remote_store, "PIECE", 8)
+    log.write_bytes(b"first\nsecond\nthird is long\nhal")
+    for _ in range(100):
+        clock[0] += 5.0
+        remote.appended()
+    assert 5 <= len(tries) <= 8, "10, 20, 40, ... seconds"
+    monkeypatch.setattr(type(bucket), "pipe_file", taken)
+    remote.appended(now=True)
+    assert sent == [b"first\n", b"second\n", b"third is long\n"]
+    log.write_bytes(b"-" * len(b"".join(sent)) + b"half\n")  # what was sent is not looked at again
+    remote.appended(now=True)
+    assert sent[3:] == [b"half\n"]
 
 
 def test_what_is_there_and_no_run_is_left_alone(bucket: Any) -> None:

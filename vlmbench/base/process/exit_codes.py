@@ -1,7 +1,7 @@
 """The exit codes of every command, and the one this process is about to end with.
 
 They stand here since both the command line and the workers need them: a worker pool whose Ray head is gone has to end
-the process itself (runs/workers/worker.py), with the code that the command has earned.
+the process itself (runs/workers/cluster.py), with the code that the command has earned.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import hashlib
 import io
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -160,7 +160,7 @@ def prefetch(
     workers: int = 2,
     weigh: Callable[[R], int] | None = None,
     most: int = PIXELS_AHEAD,
-) -> Iterator[tuple[T, R]]:
+) -> Generator[tuple[T, R], None, None]:
     """Yield (item, work(item)) in order, with the work of the next `ahead` items done in threads meanwhile.
 
     At most `ahead` + 1 results are held. `weigh` counts a result's pixels: while those held have `most` or more, only

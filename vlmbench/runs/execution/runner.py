@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
@@ -34,6 +34,16 @@ if TYPE_CHECKING:
 
 GIVE_UP_AFTER = 3
 """Groups that may fail in a row, with no answer in between, before the model counts as broken."""
+
+
+@runtime_checkable
+class StoresAnswers(Protocol):
+    """A model that brings answers into the store itself, as a pool of workers does."""
+
+    def answer_planned(
+        self, groups: Sequence[Sequence[PlannedRequest]], store: RunStore
+    ) -> Iterator[tuple[str, Response]]:
+        """(key, response) as they come, when the store has them; raises like Model.answer."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +95,7 @@ def execute(
     total = sum(len(group) for group in _groups(plan.requests, stored, seed))
     with tqdm(total=total, unit="question", desc="asking", disable=None if progress else True) as bar:
         for wave in [plan.requests] if watch is None else watch.waves():
-            for key, response in _answers(_groups(wave, {*store.answers, *failures}, seed), model, store):
-                response = thinking.apart(encoding.sanitized(response))
-                store.append(key, response)
+            for key, response in _stored(_groups(wave, {*store.answers, *failures}, seed), model, store):
                 if response.finish == "error":
                     failures[key] = response.error
                 else:
@@ -148,6 +156,17 @@ def _verdict_columns(records: Sequence[Record]) -> dict[str, list[Any]]:
     from vlmbench.scoring import verdicts
 
     return verdicts.columns(records)
+
+
+def _stored(groups: list[list[PlannedRequest]], model: Model, store: RunStore) -> Iterator[tuple[str, Response]]:
+    """(key, response) as they come, when the store has them."""
+    if isinstance(model, StoresAnswers):
+        yield from model.answer_planned(groups, store)
+        return
+    for key, response in _answers(groups, model, store):
+        response = thinking.apart(encoding.sanitized(response))
+        store.append(key, response)
+        yield key, response
 
 
 def _answers(groups: list[list[PlannedRequest]], model: Model, store: RunStore) -> Iterator[tuple[str, Response]]:

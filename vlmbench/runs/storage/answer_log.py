@@ -100,7 +100,7 @@ def read_lines(content: bytes) -> Kept:
     found.torn = bool(rest)
     for place, one in enumerate(whole, 1):
         try:
-            key, response = _parsed(one)
+            key, response = parse(one)
         except ValueError as error:
             found.damaged[f"line {place}"] = str(error)
         else:
@@ -117,13 +117,13 @@ def good_lines(path: Path) -> bytes:
 def is_good(one: bytes) -> bool:
     """Whether a line (without its end) can be read."""
     try:
-        _parsed(one)
+        parse(one)
     except ValueError:
         return False
     return True
 
 
-def _parsed(one: bytes) -> tuple[str, Response]:
+def parse(one: bytes) -> tuple[str, Response]:
     """Key and answer of a line. Raises ValueError for a damaged one."""
     summed = _SUMMED.fullmatch(one)
     if summed:

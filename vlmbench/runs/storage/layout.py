@@ -15,6 +15,8 @@ TRAINING_LOG = "training_log.jsonl"
 LOCK = ".lock"
 
 THUMBS = "thumbs"
+PARTS = "parts"
+"""Folder of what workers have written and the log has not yet (parts.py)."""
 SUPERSEDED = "superseded"
 PARTIAL = ".partial"
 """In superseded/: results that are being copied there."""

@@ -15,7 +15,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,14 @@ from vlmbench.runs.storage.run_files import read_manifest
 LOGGER = logging.getLogger(__name__)
 EVERY = 5.0
 """Seconds between parts: the most that a machine which is lost for good takes with it."""
+LONGEST_PAUSE = 300.0
+"""Seconds between tries to reach a place that does not take parts."""
+PIECE = 64 << 20
+"""Bytes of one part."""
+RETRIES = (1.0, 4.0, 15.0, 60.0)
+"""Seconds before a result that was refused, by a full or throttled store for instance, is sent again."""
+FINAL = (PermissionError, FileNotFoundError, NotImplementedError)
+"""Errors that waiting does not mend."""
 PARTS = "log"
 RESULTS = (MANIFEST, RECORDS, SCORES, JUDGEMENTS, CHECK, TRAINING_LOG)
 PASSING = (JUDGEMENTS, CHECK)
@@ -58,8 +66,12 @@ class RemoteRun:
         name = re.sub(r"[^\w@.-]", "_", url.name).encode()[:180].decode(errors="ignore")  # names have 255 bytes
         self.local = settings.load().cache_folder / use / f"{name}-{digest}"
         self._session = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
-        self._parts = self._sent = 0
-        self._last = time.monotonic()
+        self._parts = 0
+        self._sent = 0
+        """Bytes of the log here that are there: what comes behind them is new."""
+        self._due = time.monotonic() + EVERY
+        self._failures = 0
+        """Times in a row that a part could not be written."""
 
     def fetch(self) -> None:
         """Bring the results here for reading. Raises StoreError when the place cannot be read."""
@@ -132,21 +144,38 @@ class RemoteRun:
             self._put(MANIFEST)
 
     def appended(self, *, now: bool = False) -> None:
-        """Send the log's new lines as a part, if it is time. An unreachable place is tried again later."""
-        path = self.local / LOG
-        if not path.is_file() or not (now or time.monotonic() - self._last >= EVERY):
-            return
-        self._last = time.monotonic()
-        lines = path.read_bytes()[self._sent :]
-        if not lines:
+        """Send the log's new lines as a part, if it is time. An unreachable place is tried again later and later."""
+        if not (now or time.monotonic() >= self._due):
             return
         try:
-            self._fs.pipe_file(f"{self._root}/{PARTS}/{self._session}-{self._parts + 1:06}.jsonl", lines)
+            while lines := self._new_lines():
+                self._fs.pipe_file(f"{self._root}/{PARTS}/{self._session}-{self._parts + 1:06}.jsonl", lines)
+                self._parts += 1
+                self._sent += len(lines)
+                self._failures = 0
         except Exception as error:  # every protocol's library has its own kinds
-            LOGGER.warning("%s: cannot write: %s; it is tried again", self.url, error)
-            return
-        self._parts += 1
-        self._sent += len(lines)
+            self._failures += 1
+            pause = min(EVERY * 2**self._failures, LONGEST_PAUSE)
+            when = "by the next command" if now else f"in {pause:.0f} s"
+            told = (
+                f"cannot write: {type(error).__name__}: {error}; the answers are kept in {self.local} and sent {when}"
+            )
+            LOGGER.warning("%s: %s", self.url, told)
+            self._due = time.monotonic() + pause
+        else:
+            self._due = time.monotonic() + EVERY
+
+    def _new_lines(self) -> bytes:
+        """Whole lines of the log that were not sent, of at most PIECE bytes (or one line)."""
+        try:
+            with (self.local / LOG).open("rb") as file:
+                file.seek(self._sent)
+                content = file.read(PIECE)
+                if b"\n" not in content:
+                    content += file.readline()
+        except FileNotFoundError:
+            return b""
+        return content[: content.rfind(b"\n") + 1]
 
     def finished(self) -> None:
         """Send the results, the manifest last; then the parts have served. Raises StoreError: the copy here is kept."""
@@ -167,11 +196,26 @@ class RemoteRun:
             self._remove(path for name, path in there.items() if name.startswith(f"{PARTS}/"))
 
     def _put(self, name: str) -> None:
-        self._fs.pipe_file(f"{self._root}/{name}", (self.local / name).read_bytes())
+        content = (self.local / name).read_bytes()
+        self._again(lambda: self._fs.pipe_file(f"{self._root}/{name}", content))
 
     def _remove(self, paths: Iterator[str]) -> None:
         for path in paths:
-            self._fs.rm_file(path)
+            self._again(lambda path=path: self._fs.rm_file(path))
+
+    def _again(self, send: Callable[[], object]) -> None:
+        """Do it; what a store refuses is tried again after a while. Raises what it raises at last."""
+        for pause in RETRIES:
+            try:
+                send()
+            except FINAL:
+                raise
+            except Exception as error:  # every protocol's library has its own kinds
+                LOGGER.warning("%s: %s: %s; tried again in %g s", self.url, type(error).__name__, error, pause)
+                time.sleep(pause)
+            else:
+                return
+        send()
 
     @contextmanager
     def _reaching(self, what: str) -> Iterator[None]:

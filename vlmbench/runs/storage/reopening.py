@@ -20,6 +20,7 @@ from vlmbench.base.errors import StoreError
 from vlmbench.base.files import write_atomically
 from vlmbench.base.samples import Response
 from vlmbench.runs.storage import answer_log as kept_answers
+from vlmbench.runs.storage import parts
 from vlmbench.runs.storage.layout import (
     CHECK,
     EARLIER_PERTURBATIONS,
@@ -28,6 +29,7 @@ from vlmbench.runs.storage.layout import (
     LOG,
     MANIFEST,
     PARTIAL,
+    PARTS,
     PERTURBATIONS,
     PERTURBED,
     RECORDS,
@@ -40,7 +42,7 @@ from vlmbench.runs.storage.run_files import DamagedError, read_manifest
 
 LOGGER = logging.getLogger(__name__)
 RESULTS = (MANIFEST, RECORDS, SCORES, JUDGEMENTS, CHECK, PERTURBATIONS, EARLIER_PERTURBATIONS)
-FOLDERS = (SUPERSEDED, THUMBS, PERTURBED, EARLIER_PERTURBED, "export")
+FOLDERS = (SUPERSEDED, THUMBS, PARTS, PERTURBED, EARLIER_PERTURBED, "export")
 TOLD = 5
 """Damaged places of a file that are told one by one."""
 
@@ -78,13 +80,14 @@ def _belongs(path: Path) -> bool:
         return path.stat().st_size == 0 or bool(kept_answers.read_log(path).answers)
     if path.name == RECORDS and not (path.parent / MANIFEST).exists():
         return bool(kept_answers.read_records(path).answers)
-    return plain in (".lock", LOG, TRAINING_LOG, *RESULTS)
+    return plain in (".lock", LOG, TRAINING_LOG, *RESULTS) or path.match(f"{parts.PATTERN}.damaged")
 
 
 def read_answers(folder: Path, *, mend: bool = False) -> dict[str, Response]:
-    """Every answer a run's folder holds, by key: of its records, and of its log, which came later.
+    """Every answer a run's folder holds, by key: of its records, of its log, which came later, and of workers' parts.
 
-    Damaged places are warned of. `mend` keeps a copy of a damaged file, and takes its damaged lines out of the log.
+    Damaged places are warned of. `mend` keeps a copy of a damaged file, takes its damaged lines out of the log, and
+    merges the parts into it.
     """
     answers: dict[str, Response] = {}
     records, log = folder / RECORDS, folder / LOG
@@ -100,7 +103,8 @@ def read_answers(folder: Path, *, mend: bool = False) -> dict[str, Response]:
             _tell(log, kept.damaged, keep_copy(log) if mend else None)
         if mend:
             _mend_log(log, damaged=bool(kept.damaged), torn=kept.torn)
-    return {key: response for key, response in answers.items() if response.finish != "error"}
+    answers = {key: response for key, response in answers.items() if response.finish != "error"}
+    return (parts.answers(folder) if not mend else parts.merge(folder, answers)) | answers
 
 
 def _mend_log(log: Path, *, damaged: bool, torn: bool) -> None:

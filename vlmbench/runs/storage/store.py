@@ -13,6 +13,7 @@
     perturbations.json   their paired differences
     thumbs/          small copies of the images, by content hash, for reports
     training_log.jsonl  the model's own, where its checkpoint carries one
+    parts/           what workers have written and the log has not yet (parts.py); gone when the run is finished
     superseded/      results of the same run made with other weights, data or versions, never deleted
     *.damaged        copies of files that could not be read whole, kept when the run went on without them
 
@@ -32,7 +33,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -179,6 +180,15 @@ class RunStore:
         line = kept_answers.line(key, response)
         with _disk(self.folder):
             if os.write(self._log, line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def extend(self, lines: Sequence[bytes], answers: Mapping[str, Response]) -> None:
+        """Put answers into the log whose lines workers have written already (parts.py), in one write."""
+        assert self._log is not None, "extend after close"
+        self.answers.update((key, response) for key, response in answers.items() if response.finish != "error")
+        content = b"".join(lines)
+        with _disk(self.folder):
+            if os.write(self._log, content) != len(content):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def sync(self) -> None:

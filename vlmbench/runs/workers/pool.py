@@ -1,8 +1,9 @@
 """Many replicas of one model as one model: each in a process of its own, on one machine or many, by Ray.
 
 The pool is a Model like any other, so that a run with it is the same run: the runner alone scores, the store alone
-writes. Whole groups go to the workers and whole groups' answers come back, so a worker that is killed leaves nothing
-half done; what it held is given to others (scheduler.py).
+closes the run. Whole groups go to the workers, which read the images and write the answers into parts of the log
+(docs/decisions/0053); what comes back over Ray is which groups are done. A worker that is killed leaves nothing half
+done; what it held and had not written is given to others (scheduler.py).
 """
 
 from __future__ import annotations
@@ -15,20 +16,26 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
-from vlmbench.base.samples import ImageRef, Request, Response
-from vlmbench.data.images import decoding as images
+from vlmbench.base.samples import Request, Response
+from vlmbench.runs.execution.planning import PlannedRequest
 from vlmbench.runs.execution.runner import GIVE_UP_AFTER
+from vlmbench.runs.storage.store import RunStore
+from vlmbench.runs.workers import calls, cluster
 from vlmbench.runs.workers import worker as workers
-from vlmbench.runs.workers.scheduler import WorkQueue
-from vlmbench.runs.workers.worker import Answers, Portion, Replica, Share
+from vlmbench.runs.workers.calls import LARGEST_BYTES, Call
+from vlmbench.runs.workers.cluster import Share
+from vlmbench.runs.workers.images import all_travel, with_image_bytes
+from vlmbench.runs.workers.machines import Machines
+from vlmbench.runs.workers.merging import GroupAnswers
+from vlmbench.runs.workers.slots import Slot, cause_of_loss, check_version, combined
+from vlmbench.runs.workers.worker import Finished, Portion, Progress, Replica
 
 LOGGER = logging.getLogger(__name__)
 MOST_DEATHS = 5
@@ -38,38 +45,17 @@ TIMEOUT = 900.0
 LOADING = 3600.0
 """Seconds that starting a worker and loading its model may take."""
 READERS = 8
-"""Threads that read images for the workers."""
+"""Threads that read images for workers that cannot."""
 PATIENCE = 3.0
 """Seconds to wait for the facts of workers that are still at a group which another has answered."""
-GREATEST = frozenset({"peak_memory_bytes"})
-"""Facts of which the greatest counts, not the sum over workers."""
-
-
-@dataclass
-class Slot:
-    """One worker, and the ones that replace it when it dies."""
-
-    number: int
-    actor: Any = None
-    loading: Any = None
-    """Ref to its description, until it is there."""
-    replica: Replica | None = None
-    streams: list[Any] = field(default_factory=list)
-    """Answers to come, a stream a portion, the one it works on first."""
-    heard: float = 0.0
-    """When it last sent something, or was given a portion (time.monotonic)."""
-    deaths: int = 0
-    """In a row, without an answer in between."""
-
-    def release(self) -> None:
-        """No worker is here any more."""
-        self.actor = self.loading = self.replica = None
-        self.streams = []
-
-    @property
-    def next_ref(self) -> Any:
-        """The Ray reference of what the worker sends next; None when nothing is expected."""
-        return self.loading if self.loading is not None else next(iter(self.streams), None)
+EVERY = 0.5
+"""Seconds between a worker's messages, at least."""
+EACH = 0.004
+"""Seconds of that for every worker: the process that listens gets 250 messages a second at most."""
+TOGETHER = 64
+"""Workers from which on their messages are heard together, after a pause."""
+PAUSE = 0.05
+"""Seconds of it."""
 
 
 class Pool:
@@ -80,11 +66,13 @@ class Pool:
 
     def __init__(self, load: Callable[[], Model], shares: Share, *, timeout: float = TIMEOUT) -> None:
         """Raises ModelError (or what `load` raises of ours), once, when the model cannot be loaded."""
-        self._ray = workers.ray()
+        self._ray = cluster.ray()
         self._load, self._share, self._timeout = load, shares, timeout
         self._actor = self._ray.remote(workers.Worker)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="vlmbench-read")
         self._failed_in_a_row = self._replaced = self._requeued = 0
+        self._machines = Machines()
+        self._every = min(max(EVERY, EACH * shares.workers), timeout / 4)
         self._slots = [Slot(number) for number in range(shares.workers)]
         for slot in self._slots:
             self._begin(slot)
@@ -132,17 +120,47 @@ class Pool:
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         """Answer groups, each by one worker. Raises ModelError when every group fails, or no worker is left."""
-        listed = [list(group) for group in groups]
-        queue = WorkQueue(len(listed), len(self._slots))
-        before = self._requeued
+        listed = [tuple(group) for group in groups]
+        for batch in self._work(calls.of_requests(listed, len(self._slots), self._every)):
+            for group in batch:
+                yield from zip(listed[group.number], group.responses, strict=True)
+
+    def answer_planned(
+        self, groups: Sequence[Sequence[PlannedRequest]], store: RunStore
+    ) -> Iterator[tuple[str, Response]]:
+        """Answer what a run asks; the answers that come, by key, are in the run's log. Raises like `answer`."""
+        call = calls.of_run(groups, len(self._slots), store.folder, self._every)
+        for batch in self._work(call):
+            for group in batch:
+                store.extend(group.lines, dict(zip(group.keys, group.responses, strict=True)))
+            store.sync()
+            for group in batch:
+                yield from zip(group.keys, group.responses, strict=True)
+        call.merge.parts.remove()
+
+    def _work(self, call: Call) -> Iterator[list[GroupAnswers]]:
+        """Have groups answered, and hand over what has come since the last time."""
+        queue = call.queue
+        call.idle.update(range(len(self._slots)))
+        before, error = self._requeued, None
         try:
             while not queue.done:
-                self._feed(listed, queue)
+                self._feed(call)
+                batch = []
                 for slot in self._listen():
-                    yield from self._hear(slot, listed, queue)
+                    found, error = self._hear(slot, call)
+                    batch += found
+                    if error is not None:
+                        break
                 for slot, reason in self._silent():
-                    yield from self._lose(slot, reason, listed, queue)
+                    batch += self._lose(slot, reason, call)
+                if queue.requeued != self._requeued - before:
+                    call.idle.update(range(len(self._slots)))
                 self._requeued = before + queue.requeued
+                if batch:
+                    yield batch
+                if error is not None:
+                    raise error
         finally:
             for slot in self._slots:  # groups that another worker has answered first
                 slot.streams = []
@@ -153,7 +171,7 @@ class Pool:
     def _begin(self, slot: Slot) -> None:
         """Start a worker in a slot."""
         options = {"num_cpus": self._share.cores, "num_gpus": self._share.gpus, "max_restarts": 0}
-        slot.actor = self._actor.options(**options).remote(self._load)
+        slot.actor = self._actor.options(**options).remote(self._load, str(Path.cwd()))
         slot.actor.watch.remote()
         slot.loading = slot.actor.describe.remote()
         slot.replica, slot.streams, slot.heard = None, [], time.monotonic()
@@ -179,6 +197,7 @@ class Pool:
             return None
         slot.loading, slot.heard = None, time.monotonic()
         if isinstance(description, Replica):
+            check_version(description)
             slot.replica = description
         return description
 
@@ -191,6 +210,8 @@ class Pool:
         if not refs:
             return []
         self._ray.wait(refs, num_returns=1, timeout=1.0)
+        if len(refs) > TOGETHER:
+            time.sleep(PAUSE)
         done, _ = self._ray.wait(refs, num_returns=len(refs), timeout=0)
         return [slot for ref, slot in expected if ref in done]
 
@@ -205,38 +226,74 @@ class Pool:
                 found.append((slot, f"{what} {limit:g} s"))
         return found
 
-    def _feed(self, groups: Sequence[Sequence[Request]], queue: WorkQueue) -> None:
-        """Give every ready worker the portions that it can take."""
-        for slot in self._slots:
-            while slot.replica is not None and (portion := queue.acquire(slot.number)):
-                loaded = list(self._readers.map(with_image_bytes, (groups[number] for number in portion)))
-                content: Portion = list(zip(portion, loaded, strict=True))
+    def _feed(self, call: Call) -> None:
+        """Give every worker that can take them portions. One that gets none is asked again only after a loss."""
+        for number in sorted(call.idle):
+            slot = self._slots[number]
+            if slot.replica is None:
+                continue
+            sent = slot.replica.node in self._machines.without_data
+            while portion := call.queue.acquire(number, LARGEST_BYTES if sent else call.largest):
+                content = self._payload(call, portion, sent=sent)
                 if not slot.streams:
                     slot.heard = time.monotonic()
-                slot.streams.append(slot.actor.answer.options(num_returns="streaming").remote(content))
+                stream = slot.actor.answer.options(num_returns="streaming").remote(content, call.merge.part(number))
+                slot.streams.append(stream)
+            call.idle.discard(number)
 
-    def _hear(
-        self, slot: Slot, groups: Sequence[Sequence[Request]], queue: WorkQueue
-    ) -> Iterator[tuple[Request, Response]]:
-        """Receive one thing from a worker: its description, a group's answers, the end of a portion, or its death."""
+    def _payload(self, call: Call, portion: Sequence[int], *, sent: bool) -> Portion:
+        """Groups as a worker gets them; with the bytes of their images where it cannot read them, or nobody can."""
+        groups = [call.make(number) for number in portion]
+        heavy = [sent or group.number in call.by_bytes or not all_travel(group.requests) for group in groups]
+        loaded = iter(
+            self._readers.map(with_image_bytes, (g.requests for g, h in zip(groups, heavy, strict=True) if h))
+        )
+        return [
+            replace(group, requests=tuple(next(loaded)), hashes=None) if needs else group
+            for group, needs in zip(groups, heavy, strict=True)
+        ]
+
+    def _hear(self, slot: Slot, call: Call) -> tuple[list[GroupAnswers], VlmbenchError | None]:
+        """Receive one thing from a worker: its description, what it has finished, the end of a portion, or its death.
+
+        An error that ends the run comes back beside the answers before it.
+        """
         if slot.loading is not None:
             self._welcome(slot)
-            return
+            call.idle.add(slot.number)
+            return [], None
         try:
-            result: Answers | VlmbenchError = self._ray.get(next(slot.streams[0]))
+            told: Progress | VlmbenchError = self._ray.get(next(slot.streams[0]))
         except StopIteration:
             slot.streams.pop(0)
             slot.heard = time.monotonic()
-            queue.finish_portion(slot.number)
-            return
+            call.idle.add(slot.number)
+            left = call.queue.finish_portion(slot.number)
+            return call.merge.failed(left, f"{workers.NO_ANSWER}, on {len(left)} groups"), None
         except self._ray.exceptions.RayError as error:
-            yield from self._lose(slot, cause_of_loss(error), groups, queue)
-            return
-        if isinstance(result, VlmbenchError):
-            raise result
+            return self._lose(slot, cause_of_loss(error), call), None
+        if isinstance(told, VlmbenchError):
+            return [], told
         slot.heard, slot.deaths = time.monotonic(), 0
-        if queue.answered(result.number):
-            yield from self._responses(result, groups[result.number])
+        assert slot.replica is not None
+        self._machines.note_detour(slot.replica.node, told.detour)
+        for one in told.finished:
+            self._machines.note_images(slot.replica.node, one.unread)
+            if one.unread:
+                if slot.replica.node not in self._machines.without_data:  # it may be this image alone
+                    call.by_bytes.add(one.number)
+                call.queue.give_back(slot.number, one.number, blamed=False)
+        return call.merge.take(slot.number, told), self._broken(told.finished)
+
+    def _broken(self, finished: Sequence[Finished]) -> ModelError | None:
+        """The error that ends the run when too many groups in a row have no answer."""
+        for one in finished:
+            if one.answered:
+                self._failed_in_a_row = 0
+            self._failed_in_a_row += bool(one.error)
+            if self._failed_in_a_row >= GIVE_UP_AFTER:
+                return workers.broken(self.name, one.error)
+        return None
 
     def _welcome(self, slot: Slot) -> None:
         """Admit a worker after the first, which must have the same model."""
@@ -244,32 +301,24 @@ class Pool:
         if isinstance(replica, VlmbenchError):
             self._close(slot, str(replica))
         elif replica is not None and replica.identity != self._identity:
-            theirs = f"another model or vlmbench: {replica.identity}, not {self._identity}"
-            what = f"the worker on {replica.node} has {theirs}"
-            raise ModelError(what, hint="install the same version and weights on all machines")
+            what = f"the worker on {replica.node} has another model: {replica.identity}, not {self._identity}"
+            raise ModelError(what, hint="bring the same weights to all machines")
 
-    def _responses(self, result: Answers, group: Sequence[Request]) -> Iterator[tuple[Request, Response]]:
-        """A group's answers; what has none is an error. Raises ModelError when too many groups in a row have none."""
-        if any(result.responses):
-            self._failed_in_a_row = 0
-        self._failed_in_a_row += result.raised
-        if self._failed_in_a_row >= GIVE_UP_AFTER:
-            raise workers.broken(self.name, result.error)
-        for request, response in zip(group, result.responses, strict=True):
-            yield request, response or Response(finish="error", error=result.error)
+    def _lose(self, slot: Slot, reason: str, call: Call) -> list[GroupAnswers]:
+        """A worker is dead or hung: what it wrote counts, the rest is requeued, and another takes its place.
 
-    def _lose(
-        self, slot: Slot, reason: str, groups: Sequence[Sequence[Request]], queue: WorkQueue
-    ) -> Iterator[tuple[Request, Response]]:
-        """A worker is dead or hung: another replaces it and its groups are requeued; after a few losses they fail."""
+        Returns the answers in its part, and failures for what was lost too often.
+        """
+        salvaged = call.merge.salvage(slot.number)
+        if salvaged:
+            slot.deaths = 0
         self._replace(slot, reason)
-        for number in queue.requeue(slot.number):
-            for request in groups[number]:
-                yield request, Response(finish="error", error=f"no worker survived it; the last one {reason}")
+        failed = call.queue.requeue(slot.number)
+        return salvaged + call.merge.failed(failed, f"no worker survived it; the last one {reason}")
 
     def _replace(self, slot: Slot, reason: str) -> None:
         """Start another worker in a slot. Raises ModelError when the cluster is gone."""
-        if workers.head_is_gone():
+        if cluster.head_is_gone():
             for other in self._slots:
                 other.release()
             raise ModelError("Ray's head is gone", hint="start it again; the same command resumes with what is missing")
@@ -294,7 +343,7 @@ class Pool:
         """End the workers."""
         self._readers.shutdown(wait=False, cancel_futures=True)
         there = [slot for slot in self._slots if slot.actor is not None]
-        if there and workers.head_is_gone():
+        if there and cluster.head_is_gone():
             self._send_away(there)
         for slot in there:
             if slot.actor is not None:
@@ -322,56 +371,3 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def cause_of_loss(error: Exception) -> str:
-    """What happened to a worker, as a phrase."""
-    known = {"OutOfMemoryError": "was killed, as its machine ran out of memory", "ActorDiedError": "died"}
-    detail = (str(error).strip().splitlines() or [""])[-1]
-    return known.get(type(error).__name__) or f"was lost ({type(error).__name__}: {detail:.160})"
-
-
-def combined(first: Mapping[str, Any], later: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Facts as they were on loading, combined with those of all workers afterwards."""
-    found = dict(first)
-    for name in {name: None for facts in later for name in facts}:
-        values = [facts[name] for facts in later if name in facts]
-        if all(value == first.get(name) for value in values) or isinstance(values[0], str):
-            found[name] = values[0]
-        elif name in GREATEST:
-            found[name] = max(values)
-        elif all(isinstance(value, int) for value in values):
-            found[name] = sum(values)
-        else:
-            found[name] = float(f"{sum(values) / len(values):.3g}")
-    return found
-
-
-# -------------------------------------------------------------------------------------------------------- images
-
-
-def with_image_bytes(group: Sequence[Request]) -> list[Request]:
-    """A group with its images' bytes, since the worker may be on a machine without their files.
-
-    Images with the same source are read once. One that cannot be read raises the same error in the worker.
-    """
-    known: dict[Any, Callable[[], bytes]] = {}
-
-    def loaded(ref: ImageRef) -> ImageRef:
-        source = images.source_of(ref)
-        if source not in known:
-            try:
-                known[source] = partial(_constant, ref.load())
-            except Exception as error:  # reported by the model, as for its own readers
-                known[source] = partial(_unreadable, error)
-        return ImageRef(ref.name, known[source])
-
-    return [replace(request, images=tuple(map(loaded, request.images))) for request in group]
-
-
-def _constant(content: bytes) -> bytes:
-    return content
-
-
-def _unreadable(error: Exception) -> bytes:
-    raise error

@@ -1,4 +1,4 @@
-"""A model in a process of its own, as a Ray actor: loads one replica, answers portions of groups. Also starts Ray.
+"""A model in a process of its own, as a Ray actor: loads one replica, answers portions of groups, writes its part.
 
 What a worker cannot do comes back as a value, not as a raised error: Ray wraps what is raised, and the pool must tell
 a model that fails from a process that died.
@@ -6,35 +6,32 @@ a model that fails from a process that died.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
-import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from vlmbench.base.errors import ModelError, UsageError, VlmbenchError
+from vlmbench.base.errors import ModelError, StoreError, VlmbenchError
 from vlmbench.base.model import Model
-from vlmbench.base.process import exit_codes
-from vlmbench.base.process.extras import install_command
-from vlmbench.base.samples import Request, Response
+from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.base.version import __version__
+from vlmbench.data import encoding
+from vlmbench.data.images import decoding as images
+from vlmbench.parsing import thinking
 from vlmbench.runs.execution import capabilities
+from vlmbench.runs.storage import answer_log, parts
+from vlmbench.runs.workers.cluster import head_is_gone
+from vlmbench.runs.workers.images import Group, read_here
 
-LOGGER = logging.getLogger(__name__)
-Portion = Sequence[tuple[int, Sequence[Request]]]
-"""Groups with their numbers."""
+Portion = Sequence[Group]
 NO_ANSWER = "the model gave no answer"
 ALONE = 30.0
 """Seconds without a question after which a worker ends itself, where Ray's head is gone: nobody else can end it."""
-STARTS = 3
-"""Times that starting a Ray of our own is tried."""
 
 
 @dataclass(frozen=True)
@@ -63,23 +60,61 @@ class Replica:
         return self.name, self.fingerprint, dict(self.settings), self.version
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answers:
     """What became of one group."""
 
-    number: int
-    responses: tuple[Response | None, ...]
+    group: Group
+    responses: tuple[Response | None, ...] = ()
     """In the order of its requests; None: no answer."""
     error: str = ""
     """Why requests have no answer."""
     raised: bool = False
     """Whether the model raised; told of one group each time it does."""
+    unread: str = ""
+    """Why its images cannot be read on this machine: it was not asked."""
+
+    def lines(self) -> list[bytes]:
+        """The lines of the log: one per request, as the runner stores answers."""
+        whole = (one or Response(finish="error", error=self.error) for one in self.responses)
+        clean = [thinking.apart(encoding.sanitized(one)) for one in whole]
+        return [answer_log.line(key, one) for key, one in zip(self.group.keys, clean, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What the pool is told of one group: not its answers, which are in the part."""
+
+    number: int
+    answered: bool
+    """Whether any request has an answer."""
+    error: str = ""
+    """What the model raised."""
+    unread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a worker has finished since it last told."""
+
+    finished: tuple[Finished, ...]
+    part: str
+    """The name of its part."""
+    size: int
+    """Bytes of the part that hold these groups' answers and are safe."""
+    lines: bytes = b""
+    """The answers' lines, from a worker that cannot write its part."""
+    detour: str = ""
+    """Why it cannot."""
 
 
 class Worker:
     """The actor. `load` makes the model, and must be picklable."""
 
-    def __init__(self, load: Callable[[], Model]) -> None:
+    def __init__(self, load: Callable[[], Model], folder: str = "") -> None:
+        """`folder`: the working directory of the process that starts it, for relative paths, if it is here too."""
+        with suppress(OSError):
+            os.chdir(folder or ".")
         self._model: Model | None = None
         self._failed: VlmbenchError | None = None
         with _Kept() as kept:
@@ -91,6 +126,9 @@ class Worker:
                 self._failed = ModelError(f"the model cannot be loaded: {type(error).__name__}: {error}")
         self._warnings = tuple(kept.lines)
         self._busy, self._asked = False, time.monotonic()
+        self._part: parts.Part | None = None
+        self._sink: parts.PartWriter | parts.Buffer = parts.Buffer()
+        self._detour = ""
 
     def describe(self) -> Replica | VlmbenchError:
         """The model, or why there is none."""
@@ -121,6 +159,17 @@ class Worker:
         assert self._model is not None
         return dict(self._model.facts)
 
+    def hashes(self, refs: Sequence[ImageRef]) -> list[str]:
+        """The content hashes of images, for planning; "" for one that cannot be read here."""
+
+        def one(ref: ImageRef) -> str:
+            try:
+                return images.fingerprint(ref.load())
+            except Exception:  # the process that asks tries it itself
+                return ""
+
+        return [found for _, found in images.prefetch(refs, one)]
+
     def watch(self) -> None:
         """From now on, end this process when the head has gone and nothing was asked for a while."""
         threading.Thread(target=self._watch, daemon=True).start()
@@ -135,13 +184,54 @@ class Worker:
         """End this process: for a driver that cannot have it ended, since Ray's head is gone."""
         os._exit(0)
 
-    def answer(self, portion: Portion) -> Iterator[Answers | VlmbenchError]:
-        """Each group's answers when it is complete; an error of ours, once, when the model is broken."""
+    def answer(self, portion: Portion, part: parts.Part) -> Iterator[Progress | VlmbenchError]:
+        """Which groups are done, whenever it is time, and at the end; an error of ours, once, when the model is broken.
+
+        Their answers are in the part by then, or in the message where this machine does not reach it.
+        """
         self._busy = True
         try:
-            yield from self._answer(portion)
+            yield from self._in_batches(portion, part)
+        except OSError as error:  # of the part: what is not safe is not told of
+            hint = "free some space or fix the access, then run the same command again: it resumes"
+            yield StoreError(f"a worker cannot write: {error.strerror or error}", where=str(part.folder), hint=hint)
         finally:
             self._busy, self._asked = False, time.monotonic()
+
+    def _in_batches(self, portion: Portion, part: parts.Part) -> Iterator[Progress | VlmbenchError]:
+        self._open(part)
+        finished: list[Finished] = []
+        last = time.monotonic()
+
+        def told() -> Progress:
+            nonlocal last
+            size, lines = self._sink.flush()
+            done = tuple(finished)
+            finished.clear()
+            last = time.monotonic()
+            return Progress(done, part.name, size, lines, self._detour)
+
+        for outcome in self._answer(portion):
+            if isinstance(outcome, VlmbenchError):
+                if finished:
+                    yield told()
+                yield outcome
+                return
+            if not outcome.unread:
+                self._sink.write(outcome.lines())
+            raised = outcome.error if outcome.raised else ""
+            finished.append(Finished(outcome.group.number, any(outcome.responses), raised, outcome.unread))
+            if time.monotonic() - last >= part.every:
+                yield told()
+        if finished:
+            yield told()
+
+    def _open(self, part: parts.Part) -> None:
+        """Write into this part from now on."""
+        if part != self._part:
+            self._sink.close()
+            self._sink, self._detour = parts.writer(part)
+            self._part = part
 
     def _answer(self, portion: Portion) -> Iterator[Answers | VlmbenchError]:
         assert self._model is not None
@@ -159,6 +249,7 @@ class Worker:
                 if not out.open:
                     yield broken(self._model.name, told)
                     return
+                out.close()
                 yield from out.unfinished(told, raised=True)
                 rest = rest[out.drawn :]
                 continue
@@ -175,21 +266,27 @@ def broken(name: str, told: str) -> ModelError:
 
 
 class _Out:
-    """Gives a model its groups and collects the answers."""
+    """Gives a model its groups, with the images read ahead, and collects the answers."""
 
     def __init__(self, portion: Portion) -> None:
         self._portion = portion
+        self._read = images.prefetch(portion, read_here)
         self.drawn = 0
+        self._groups: dict[int, Group] = {}
         self._responses: dict[int, list[Response | None]] = {}
         self._place: dict[int, tuple[int, int]] = {}
+        self._unread: list[Answers] = []
 
     def __iter__(self) -> Iterator[Sequence[Request]]:
-        while self.drawn < len(self._portion):
-            number, group = self._portion[self.drawn]
+        for _, (group, reason) in self._read:
             self.drawn += 1
-            self._responses[number] = [None] * len(group)
-            self._place.update({id(request): (number, index) for index, request in enumerate(group)})
-            yield group
+            if reason:
+                self._unread.append(Answers(group, unread=reason))
+                continue
+            self._groups[group.number] = group
+            self._responses[group.number] = [None] * len(group.requests)
+            self._place.update({id(request): (group.number, index) for index, request in enumerate(group.requests)})
+            yield group.requests
 
     def answered(self, request: Request, response: Response) -> Iterator[Answers]:
         """The group, when this was its last answer; nothing for one that is not asked or answered before."""
@@ -198,7 +295,11 @@ class _Out:
             number, index = found
             self._responses[number][index] = response
             if None not in self._responses[number]:
-                yield Answers(number, tuple(self._responses.pop(number)))
+                yield Answers(self._groups.pop(number), tuple(self._responses.pop(number)))
+
+    def close(self) -> None:
+        """Read nothing more ahead."""
+        self._read.close()
 
     @property
     def open(self) -> bool:
@@ -206,9 +307,10 @@ class _Out:
         return bool(self._responses)
 
     def unfinished(self, error: str, *, raised: bool = False) -> Iterator[Answers]:
-        """The groups it had and did not finish."""
+        """The groups it had and did not finish, and those that it could not be given."""
         for place, (number, responses) in enumerate(self._responses.items()):
-            yield Answers(number, tuple(responses), error, raised and place == 0)
+            yield Answers(self._groups[number], tuple(responses), error, raised and place == 0)
+        yield from self._unread
 
 
 class _Kept(logging.Handler):
@@ -227,127 +329,3 @@ class _Kept(logging.Handler):
 
     def __exit__(self, *_: object) -> None:
         logging.getLogger().removeHandler(self)
-
-
-# ------------------------------------------------------------------------------------------------------------- Ray
-
-
-def ray() -> Any:
-    """The library. Raises UsageError when it is not installed."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        import ray as library
-    except ImportError:
-        raise UsageError("--workers and --ray need Ray", hint=install_command("ray")) from None
-    return library
-
-
-def start(address: str, cores: int) -> None:
-    """Start a Ray of our own on this machine (address "local") with at least so many cores, or join a running one.
-
-    Raises UsageError.
-    """
-    library = ray()
-    with _same_handlers():
-        _join(library, address, cores)
-
-
-@contextmanager
-def _same_handlers() -> Iterator[None]:
-    """Ray sets a handler of its own for SIGTERM, which ends without a word: put the command's back."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread() and callable(before):
-            signal.signal(signal.SIGTERM, before)
-
-
-def _join(library: Any, address: str, cores: int) -> None:
-    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    if address == "local":
-        _start_here(library, num_cpus=max(len(os.sched_getaffinity(0)), cores), include_dashboard=False, **quiet)
-        return
-    if "://" in address:
-        hint = "run the command on a machine of the cluster (`ray job submit -- vlmbench run ... --ray auto`)"
-        raise UsageError(f"--ray takes auto or HOST:PORT, not {address}", hint=hint)
-    try:
-        library.init(address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        told = (str(error).splitlines() or [type(error).__name__])[0]
-        hint = "start one with `ray start --head` and name its address; it may want RAY_AUTH_TOKEN (docs/scale.md)"
-        raise UsageError(f"cannot join a Ray cluster at {address}: {told}", hint=hint) from None
-
-
-def _start_here(library: Any, **options: Any) -> None:
-    """A Ray of our own; tried again, since it gives itself thirty seconds, which a busy machine may not have."""
-    for left in range(STARTS - 1, -1, -1):
-        try:
-            library.init("local", **options)
-            return
-        except Exception as error:  # Ray raises bare ones here
-            library.shutdown()
-            if not left:
-                told = f"Ray does not start on this machine: {error}"
-                raise UsageError(told, hint="leave --workers out; Ray's logs say more") from None
-
-
-def stop() -> None:
-    """Leave the cluster; end it where it is our own.
-
-    One whose head is gone cannot be left: Ray waits for it, and then aborts the process, whose words would be lost. The
-    process then ends at once when it is done, with the exit code that it would have had.
-    """
-    library = ray()
-    if library.is_initialized() and head_is_gone():
-        failed = sys.exc_info()[1] is not None
-        if not failed:
-            LOGGER.warning("Ray's head is gone; all answers had come by then")
-        exit_codes.Exit.code = exit_codes.USER_MUST_CHANGE if failed else exit_codes.OK
-        atexit.unregister(library.shutdown)
-        atexit.register(_leave_at_once)
-    else:
-        library.shutdown()
-
-
-def _leave_at_once() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(exit_codes.Exit.code)
-
-
-def head_is_gone() -> bool:
-    """Whether nobody listens any more where the cluster's head was."""
-    host, _, port = ray().get_runtime_context().gcs_address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-    except OSError:
-        return True
-    return False
-
-
-@dataclass(frozen=True)
-class Share:
-    """What each worker gets."""
-
-    workers: int
-    cores: int
-    gpus: float
-
-
-def share(workers: int, threads: int, *, gpu: bool = True) -> Share:
-    """Fair parts of the running Ray's machines. `workers` 0: one a GPU, or one a machine where there is none.
-
-    `threads` 0: as many cores a worker as all can have. Raises UsageError for more workers than cores.
-    """
-    nodes = [node["Resources"] for node in ray().nodes() if node["Alive"]]
-    cores = [int(node.get("CPU", 0)) for node in nodes]
-    gpus = [int(node.get("GPU", 0)) for node in nodes] if gpu else []
-    workers = workers or sum(gpus) or sum(c > 0 for c in cores)
-    each = threads or next((n for n in range(max(cores), 0, -1) if sum(c // n for c in cores) >= workers), 0)
-    if not each or sum(c // each for c in cores) < workers:
-        hint = f"--workers takes at most {sum(c // max(each, 1) for c in cores)} here"
-        raise UsageError(f"{workers} workers of {max(each, 1)} cores do not fit", hint=hint)
-    crowd = next((k for k in range(1, workers + 1) if sum(g * k for g in gpus) >= workers), 0)
-    return Share(workers, each, 1 / crowd if crowd else 0)

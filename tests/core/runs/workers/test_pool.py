@@ -19,9 +19,7 @@ import pytest
 
 from tests.support import pool_toys
 from tests.support.pool_toys import EACH, PICTURES, PoolToy, processes
-from tests.support.toys import ToyModel
 from vlmbench.base.errors import DataError, ImageError, ModelError, UnknownNameError, UsageError, VlmbenchError
-from vlmbench.base.model import Model
 from vlmbench.base.process.exit_codes import USER_MUST_CHANGE
 from vlmbench.base.process.extras import install_command
 from vlmbench.base.samples import ImageRef, Request
@@ -30,9 +28,11 @@ from vlmbench.runs.execution import runner
 from vlmbench.runs.storage.layout import LOG
 from vlmbench.runs.storage.reopening import read_answers
 from vlmbench.runs.storage.run_files import read_scores
-from vlmbench.runs.workers import worker as workers
-from vlmbench.runs.workers.pool import Pool, combined, with_image_bytes
-from vlmbench.runs.workers.worker import Answers, Share, Worker
+from vlmbench.runs.workers import cluster as rays
+from vlmbench.runs.workers.cluster import Share
+from vlmbench.runs.workers.images import with_image_bytes
+from vlmbench.runs.workers.pool import Pool
+from vlmbench.runs.workers.slots import combined
 
 pytest.importorskip("ray", reason=f"Ray is not installed here: {install_command('ray')}")
 
@@ -45,9 +45,9 @@ KILLS = 10
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """One Ray for all tests of this file."""
-    workers.start("local", 2)
+    rays.start("local", 2)
     yield
-    workers.stop()
+    rays.stop()
 
 
 @pytest.fixture(scope="module")
@@ -164,11 +164,11 @@ def test_a_model_that_fails_on_every_group_is_told_once(tmp_path: Path, caplog: 
 
 @pytest.mark.usefixtures("cluster")
 def test_more_workers_than_cores_are_refused_and_shares_are_fair() -> None:
-    cores = workers.share(1, 0).cores
-    assert workers.share(cores, 0).cores == 1
-    assert workers.share(0, 0) == Share(1, cores, 0), "one a machine without GPUs"
+    cores = rays.share(1, 0).cores
+    assert rays.share(cores, 0).cores == 1
+    assert rays.share(0, 0) == Share(1, cores, 0), "one a machine without GPUs"
     with pytest.raises(UsageError, match="do not fit"):
-        workers.share(cores + 1, 0)
+        rays.share(cores + 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -189,8 +189,8 @@ def test_shares_of_a_cluster(
         def nodes() -> list[dict[str, Any]]:
             return [{"Alive": True, "Resources": {"CPU": float(cpu), "GPU": float(gpu)}} for cpu, gpu in nodes]
 
-    monkeypatch.setattr(workers, "ray", Cluster)
-    assert workers.share(*asked) == expected
+    monkeypatch.setattr(rays, "ray", Cluster)
+    assert rays.share(*asked) == expected
 
 
 def test_the_recipes_are_well_formed(tmp_path: Path) -> None:
@@ -219,12 +219,12 @@ def test_a_ray_that_does_not_start_at_once_is_tried_again(monkeypatch: pytest.Mo
         def shutdown() -> None:
             pass
 
-    monkeypatch.setattr(workers, "ray", lambda: Slow)
-    workers.start("local", 2)
+    monkeypatch.setattr(rays, "ray", lambda: Slow)
+    rays.start("local", 2)
     assert Slow.tries == 3
     Slow.tries, Slow.fails = 0, 99
     with pytest.raises(UsageError, match="does not start on this machine: timed out"):
-        workers.start("local", 2)
+        rays.start("local", 2)
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -253,29 +253,6 @@ def test_words_that_mean_nothing(words: list[str], told: str, capsys: pytest.Cap
 
 
 # --------------------------------------------------------------------------------------------------- without Ray
-
-
-def answers(model: Model, portion: workers.Portion) -> list[Answers]:
-    """What a worker says of its groups."""
-    return [told for told in Worker(lambda: model).answer(portion) if isinstance(told, Answers)]
-
-
-def test_the_worker_tells_of_every_group() -> None:
-    """Whatever a model does with its groups, each comes back once."""
-    group = [Request(f"{i}", f"question {i}") for i in range(6)]
-    portion = [(0, group[:2]), (1, group[2:4]), (2, group[4:])]
-    told = answers(ToyModel(raise_at=frozenset({"3"})), portion)
-    assert [(t.number, sum(r is not None for r in t.responses), t.error) for t in told] == [
-        (0, 2, ""),
-        (1, 1, "RuntimeError: planted"),
-        (2, 2, ""),
-    ]
-
-    class Lazy(ToyModel):
-        def answer(self, groups: Any) -> Any:
-            yield next(iter(groups))[0], None
-
-    assert [t.error for t in answers(Lazy(), portion)] == [workers.NO_ANSWER] * 3
 
 
 def test_pictures_travel_as_bytes_and_are_read_once() -> None:

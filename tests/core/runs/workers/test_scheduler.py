@@ -19,7 +19,7 @@ def drain(queue: WorkQueue, worker: str) -> list[int]:
 
 
 def test_portions_shrink_to_single_groups() -> None:
-    queue = WorkQueue(500, 2)
+    queue = WorkQueue(5_000, 2)
     sizes = []
     while portion := queue.acquire("a"):
         sizes.append(len(portion))
@@ -27,7 +27,7 @@ def test_portions_shrink_to_single_groups() -> None:
         queue.finish_portion("a")
     assert sizes == sorted(sizes, reverse=True)
     assert (sizes[0], sizes[-1]) == (LARGEST, 1)
-    assert sum(sizes) == 500
+    assert sum(sizes) == 5_000
     assert queue.done
 
 
@@ -78,6 +78,38 @@ def test_an_idle_worker_takes_from_the_end_of_a_straggler() -> None:
     assert queue.done
 
 
+def test_what_a_worker_leaves_without_an_answer_is_given_again_and_fails_at_last() -> None:
+    queue = WorkQueue(2, 1)
+    for left in range(1, TRIES + 1):
+        failed = []
+        for portion in [queue.acquire("a"), queue.acquire("a")]:
+            assert len(portion) == 1
+            failed += queue.finish_portion("a")
+        assert sorted(failed) == ([0, 1] if left == TRIES else [])
+    assert queue.done
+
+
+def test_a_group_that_a_worker_could_not_begin_with_is_given_to_the_next_without_blame() -> None:
+    queue = WorkQueue(8, 1)
+    for _ in range(2 * TRIES):
+        (first,) = queue.acquire("a")[:1]
+        assert queue.give_back("a", first, blamed=False) == []
+        queue.finish_portion("a")
+    assert sorted(drain(queue, "b")) == list(range(8))
+    assert queue.done
+
+
+def test_a_shared_group_whose_other_holder_is_lost_can_be_shared_again() -> None:
+    queue = WorkQueue(1, 3)
+    assert queue.acquire("slow") == [0]
+    assert queue.acquire("second") == [0]
+    assert queue.acquire("third") == [], "two have it"
+    assert queue.requeue("second") == []
+    assert queue.acquire("third") == [0]
+    assert queue.answered(0)
+    assert queue.done
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_whatever_happens_every_group_ends_once(seed: int) -> None:
     rng = random.Random(seed)
@@ -94,6 +126,8 @@ def test_whatever_happens_every_group_ends_once(seed: int) -> None:
         if rng.random() < 0.02:
             ended += queue.requeue(worker)
             inbox[worker] = []
+        elif rng.random() < 0.02 and inbox[worker] and inbox[worker][0]:
+            ended += queue.give_back(worker, inbox[worker][0].pop(), blamed=rng.random() < 0.5)
         elif inbox[worker] and inbox[worker][0]:
             number = inbox[worker][0][0]
             inbox[worker][0] = inbox[worker][0][1:]
