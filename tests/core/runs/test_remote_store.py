@@ -205,9 +205,10 @@ def test_a_place_out_of_reach_for_a_while(
 def test_a_throttled_store_is_tried_again_and_a_full_one_told_of(
     bucket: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    put, pauses = type(bucket).pipe_file, []
+    put = type(bucket).pipe_file
+    pauses: list[float] = []
     refused = {"records.parquet": 2, "run.json": 1}
-    monkeypatch.setattr(remote_store.time, "sleep", pauses.append)
+    monkeypatch.setattr(time, "sleep", pauses.append)
 
     def throttled(self: Any, path: str, value: bytes, **more: Any) -> None:
         name = path.rpartition("/")[2]
@@ -241,7 +242,7 @@ def test_parts_are_tried_again_later_and_later(bucket: Any, monkeypatch: pytest.
     """The log is read from where it was sent to, a piece at a time, and half a line waits for its end."""
     remote = remote_store.RemoteRun(places.path(URL))
     remote.local.mkdir(parents=True)
-    log, sent, tries = remote.local / LOG, [], []
+    log, sent, tries = remote.local / LOG, list[bytes](), list[str]()
 
     def closed(self: Any, path: str, value: bytes, **more: Any) -> None:
         tries.append(path)
@@ -251,7 +252,7 @@ def test_parts_are_tried_again_later_and_later(bucket: Any, monkeypatch: pytest.
         sent.append(value)
 
     clock = [time.monotonic()]
-    monkeypatch.setattr(remote_store.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(type(bucket), "pipe_file", closed)
     monkeypatch.setattr(remote_store, "PIECE", 8)
     log.write_bytes(b"first\nsecond\nthird is long\nhal")

@@ -17,6 +17,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +202,7 @@ class RemoteRun:
 
     def _remove(self, paths: Iterator[str]) -> None:
         for path in paths:
-            self._again(lambda path=path: self._fs.rm_file(path))
+            self._again(partial(self._fs.rm_file, path))
 
     def _again(self, send: Callable[[], object]) -> None:
         """Do it; what a store refuses is tried again after a while. Raises what it raises at last."""
