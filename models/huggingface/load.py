@@ -28,7 +28,7 @@ from ..engine.quantize import check as check_quantization
 from ..engine.quantize import quantize as quantize_weights
 from ..engine.together import AUTO
 from ..parts.kernels import attention as matmul_attention
-from ..parts.quiet_import import quiet_logs
+from ..parts.quiet_import import import_transformers, quiet_logs
 from .engine import HfEngine
 from .loading import adapters as peft_adapters
 from .loading import vision_layers
@@ -201,6 +201,7 @@ def _open(checkpoint: str, *, dtype: torch.dtype, attention: str, trusted: bool,
     if folder.exists() and not folder.is_dir():
         raise ModelError("not a folder", where=checkpoint, hint="name the folder with config.json")
     more: dict[str, Any] = {"attn_implementation": attention} if attention else {}
+    import_transformers()
     try:
         with quiet_logs():
             adapter = peft_adapters.find(source)

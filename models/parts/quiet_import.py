@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from vlmbench.base.process import garbage
 
 
 @contextmanager
@@ -20,5 +23,7 @@ def quiet_logs() -> Iterator[None]:
 
 def import_transformers() -> None:
     """Import transformers' base of all models, which takes torchao with it where that is installed."""
-    with quiet_logs():
+    if "transformers.modeling_utils" in sys.modules:
+        return
+    with quiet_logs(), garbage.paused():
         import transformers.modeling_utils  # noqa: F401

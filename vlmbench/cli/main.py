@@ -14,7 +14,7 @@ from types import ModuleType
 
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.files import unicode_problem
-from vlmbench.base.process import exit_codes, terminal
+from vlmbench.base.process import exit_codes, garbage, terminal
 from vlmbench.base.process import signals as ending
 from vlmbench.base.renamed_options import as_flag, refuse_old_names
 from vlmbench.base.version import __version__
@@ -79,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not (traceback or sys.warnoptions):  # what libraries warn about is for developers: errors are told apart from it
         warnings.simplefilter("ignore")
     words = [word for word in words if word != "--traceback"]
+    if argv is None:  # the process does nothing else afterwards
+        garbage.none_at_exit()
     with terminal.guarded(), ending.as_interrupts():
         exit_codes.Exit.code = _told(words, traceback=traceback, own=argv is None)
     return exit_codes.Exit.code

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from vlmbench.base import paths, registry
 from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
 from vlmbench.base.model import Model
-from vlmbench.base.process import devices, extras, hub_network
+from vlmbench.base.process import devices, extras, garbage, hub_network
 from vlmbench.base.renamed_options import refuse_old_names
 from vlmbench.base.task import bundled_data_dir
 from vlmbench.plugins import variants
@@ -64,7 +64,8 @@ def load_model(spec: ModelSpec, flags: Mapping[str, Any]) -> Model:
         name: _typed(name, value, parameters[name].default) if isinstance(value, str) else value
         for name, value in named.items()
     }
-    return cast(Model, loader(checkpoint, **options))
+    with garbage.resumed():
+        return cast(Model, loader(checkpoint, **options))
 
 
 HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")

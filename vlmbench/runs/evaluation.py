@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base import registry, settings
-from vlmbench.base.process import progress, terminal
+from vlmbench.base.process import garbage, progress, terminal
 from vlmbench.data.files import read_samples
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs
@@ -59,6 +59,7 @@ class Evaluated:
         return self.outcomes[0]
 
 
+@garbage.paused()
 def evaluate(options: RunOptions, watch: Watch | None = None) -> Evaluated:
     """Ask, score and store; progress and remarks go to stderr. A `watch` may end the run before everything is asked.
 
@@ -157,7 +158,8 @@ class Evaluation:
         if self.options.verify.questions is not None:
             from vlmbench.runs.verification import verify_backend
 
-            self.verified = verify_backend(self.options.verify, plan, self.model)
+            with garbage.resumed():
+                self.verified = verify_backend(self.options.verify, plan, self.model)
         outcomes = [self.execute(plan, None, None)]
         skipped: dict[str, Mapping[str, Mapping[str, int]]] = {}
         for change in perturbations:

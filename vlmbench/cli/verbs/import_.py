@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base import settings
 from vlmbench.base.errors import UsageError
-from vlmbench.base.process import exit_codes, terminal
+from vlmbench.base.process import exit_codes, garbage, terminal
 
 if TYPE_CHECKING:
     from vlmbench.runs.imports.writer import Imported
@@ -45,20 +43,8 @@ def run(args: argparse.Namespace) -> int:
     from vlmbench.runs.options import check_level
 
     check_level(args, "interval")
-    with _without_cycles():
+    with garbage.paused():
         return _import(args)
-
-
-@contextmanager
-def _without_cycles() -> Iterator[None]:
-    """Rows are many, small and without cycles: to look for cycles among them would take half of the time."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()
 
 
 def _import(args: argparse.Namespace) -> int:

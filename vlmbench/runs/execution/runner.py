@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
+from vlmbench.base.process import garbage
 from vlmbench.base.process.progress import each
 from vlmbench.base.samples import NOT_ASKED, Record, Request, Response
 from vlmbench.data import encoding
@@ -93,7 +94,10 @@ def execute(
         grade(key, thinking.apart(response))
     seed = int(store.manifest.get("seed") or 0)
     total = sum(len(group) for group in _groups(plan.requests, stored, seed))
-    with tqdm(total=total, unit="question", desc="asking", disable=None if progress else True) as bar:
+    with (
+        garbage.resumed(),
+        tqdm(total=total, unit="question", desc="asking", disable=None if progress else True) as bar,
+    ):
         for wave in [plan.requests] if watch is None else watch.waves():
             for key, response in _stored(_groups(wave, {*store.answers, *failures}, seed), model, store):
                 if response.finish == "error":
@@ -106,7 +110,8 @@ def execute(
                 looked_at.update((id(item), _record(choices, store.answers, failures, None, item)) for item in wave)
                 watch.look(lambda item: looked_at[id(item)])
     if judge is not None:
-        judge.finish(progress=progress)
+        with garbage.resumed():
+            judge.finish(progress=progress)
     known = {*store.answers, *failures}
     unasked = {id(item) for item in plan.requests if id(item) not in asked and (item.error or item.key not in known)}
     items = [replace(item, error=NOT_ASKED) if id(item) in unasked else item for item in plan.requests]
