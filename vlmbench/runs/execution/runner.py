@@ -80,37 +80,14 @@ def execute(
 
     Ctrl-C and errors leave every answer given so far in the store. Raises ModelError when the model is broken.
     """
-    from tqdm import tqdm
-
     stored = set(store.answers)
     choices = {choice.key: choice for choice in plan.choices}
-    failures: dict[str, str] = {}
-    asked: set[int] = set()
-    """By id() of the planned request."""
-    looked_at: dict[int, Record] = {}
-    """What a watch has seen, likewise: none is scored twice."""
     grade = _ignore if judge is None else _grader(plan, judge)
     for key, response in store.answers.items():
         grade(key, thinking.apart(response))
-    seed = int(store.manifest.get("seed") or 0)
-    total = sum(len(group) for group in _groups(plan.requests, stored, seed))
-    with (
-        garbage.resumed(),
-        tqdm(total=total, unit="question", desc="asking", disable=None if progress else True) as bar,
-    ):
-        for wave in [plan.requests] if watch is None else watch.waves():
-            for key, response in _stored(_groups(wave, {*store.answers, *failures}, seed), model, store):
-                if response.finish == "error":
-                    failures[key] = response.error
-                else:
-                    grade(key, response)
-                bar.update()
-            asked.update(map(id, wave))
-            if watch is not None:
-                looked_at.update((id(item), _record(choices, store.answers, failures, None, item)) for item in wave)
-                watch.look(lambda item: looked_at[id(item)])
-    if judge is not None:
-        with garbage.resumed():
+    with garbage.resumed():
+        failures, asked, looked_at = _ask(plan, model, store, grade, watch, progress=progress)
+        if judge is not None:
             judge.finish(progress=progress)
     known = {*store.answers, *failures}
     unasked = {id(item) for item in plan.requests if id(item) not in asked and (item.error or item.key not in known)}
@@ -124,6 +101,43 @@ def execute(
     decorate = partial(thumbnails.decorate, shown, model)
     store.finish(record_columns(records), scores, _verdict_columns(records), decorate)
     return Outcome(store.place, store.manifest, scores, records, sum(item.key in stored for item in plan.requests))
+
+
+def _ask(
+    plan: Plan,
+    model: Model,
+    store: RunStore,
+    grade: Callable[[str, Response], None],
+    watch: Watch | None,
+    *,
+    progress: bool,
+) -> tuple[dict[str, str], set[int], dict[int, Record]]:
+    """Ask what the store does not hold yet.
+
+    Returns why questions failed, by key; and by id() of the planned requests, which were asked, and the records that a
+    watch has seen: none is scored twice.
+    """
+    from tqdm import tqdm
+
+    choices = {choice.key: choice for choice in plan.choices}
+    failures: dict[str, str] = {}
+    asked: set[int] = set()
+    looked_at: dict[int, Record] = {}
+    seed = int(store.manifest.get("seed") or 0)
+    total = sum(len(group) for group in _groups(plan.requests, store.answers, seed))
+    with tqdm(total=total, unit="question", desc="asking", disable=None if progress else True) as bar:
+        for wave in [plan.requests] if watch is None else watch.waves():
+            for key, response in _stored(_groups(wave, {*store.answers, *failures}, seed), model, store):
+                if response.finish == "error":
+                    failures[key] = response.error
+                else:
+                    grade(key, response)
+                bar.update()
+            asked.update(map(id, wave))
+            if watch is not None:
+                looked_at.update((id(item), _record(choices, store.answers, failures, None, item)) for item in wave)
+                watch.look(lambda item: looked_at[id(item)])
+    return failures, asked, looked_at
 
 
 def _keep_facts(manifest: dict[str, Any], model: Model, judge: Judge | None, watch: Watch | None) -> None:
