@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -14,6 +14,7 @@ from torch import nn
 
 from vlmbench.base.samples import Request, Response
 
+from ..network.part_times import PartTimes
 from ..parts.protocols import System
 from .engine import Engine
 from .memory import parameters, stored_bytes
@@ -100,6 +101,12 @@ class LocalModel:
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         """Answer groups of requests that share their images."""
         return self.engine.answer(groups)
+
+    def part_times(self) -> AbstractContextManager[PartTimes]:
+        """While it lasts, the parts' calls are timed."""
+        parts = self.system.parts()
+        device = next(parts["language_model"].parameters()).device
+        return PartTimes(parts, device).watching()
 
 
 @contextmanager

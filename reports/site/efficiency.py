@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
+from vlmbench.base.errors import StoreError
+
 from ..runs import RunResult
 
 COLUMNS: Mapping[str, str] = {
@@ -68,3 +72,33 @@ def _speeds(stats: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
 
 def _number(value: Any) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+LATENCY = "latency.json"
+"""In a run's folder: what `vlmbench latency --output RUN` measured."""
+TIMES = ("words", "pixels", "answers", "prompt_tokens", "first", "per_token", "cpu")
+
+
+def latency_of(run: RunResult) -> list[dict[str, Any]] | None:
+    """The measured times of a run's model, where its folder has some. Raises StoreError for a file that is damaged."""
+    path = run.folder / LATENCY
+    try:
+        rows = orjson.loads(path.read_bytes())["latency"]
+        return [_timed(row) for row in rows]
+    except FileNotFoundError:
+        return None
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        hint = f"measure again: vlmbench latency MODEL --output {run.folder}"
+        raise StoreError(f"no file of `vlmbench latency`: {error!r}", where=str(path), hint=hint) from None
+
+
+def _timed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of one setting, and nothing else."""
+    low, high = row["first_range"]
+    share = row["decoding"]
+    return {
+        **{name: float(row[name]) for name in TIMES},
+        "first_range": [float(low), float(high)],
+        "parts": {str(name): float(value) for name, value in row["parts"].items()},
+        "decoding": None if share is None else float(share),
+    }

@@ -13,7 +13,7 @@ from vlmbench.base.errors import UsageError
 from vlmbench.perturbations import perturbations
 
 from ..runs import Bar, RunResult, TaskResult
-from . import training_curves
+from . import efficiency, training_curves
 from .efficiency import costs
 from .sample_index import clip
 
@@ -85,6 +85,7 @@ def run_details(run: RunResult, stats: Mapping[str, Mapping[str, Any]]) -> dict[
         "folder": run.folder.resolve().name,
         "command": command_line(manifest.get("command", [])),
         "training": training_curves.curves_of(run),
+        "latency": efficiency.latency_of(run),
         "tasks": {
             task.key: {
                 **_task_details(task),

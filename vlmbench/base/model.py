@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 from vlmbench.base.samples import Request, Response
@@ -100,3 +101,18 @@ class ReadsImageWords(Protocol):
     @property
     def image_words(self) -> tuple[str, ...]:
         """The words, such as `<image>`."""
+
+
+class PartClock(Protocol):
+    """Times the calls of a model's parts."""
+
+    def read(self) -> Mapping[str, float]:
+        """Seconds by part (`vision_tower`, `connector`, `language_model`) since the last time."""
+
+
+@runtime_checkable
+class SupportsPartTimes(Protocol):
+    """What a model has besides when it can tell how long each of its parts computes."""
+
+    def part_times(self) -> AbstractContextManager[PartClock]:
+        """While it lasts, the parts' calls are timed."""

@@ -23,6 +23,7 @@ from vlmbench.cli.parsing import Parser
 
 VERBS: Mapping[str, str] = {
     "ask": "ask a model about one image, and draw the boxes in its answer",
+    "latency": "measure how long a model takes to its first token and for each further one, by part",
     "run": "run a model on benchmarks and score its answers",
     "score": "score existing answers in the benchmark's own file format",
     "import": "make runs of what other harnesses wrote: their scores, and ours beside them",

@@ -94,6 +94,7 @@ def words(folder: Path) -> Mapping[str, list[str]]:
         "data": ["data", "status", "evil"],
         "power": ["power", "pope"],
         "ask": ["ask", "--model", "noisy", str(folder / "a.png"), "what?"],
+        "latency": ["latency", "noisy", "--words", "3", "--pixels", "8", "--answers", "2", "--repeats", "1"],
         "baseline": ["baseline", run, "--output", str(folder / "b.json")],
         "doctor": ["doctor"],
         "history": ["history", run, run],
@@ -150,6 +151,7 @@ JSON_VERBS = (
     "doctor",
     "watch",
     "import",
+    "latency",
 )
 
 

@@ -322,7 +322,7 @@ var vb = (() => {
     const other = difference ? bare(difference.name, difference.after) : after;
     const plain = one.bar.value !== null && other.bar.value !== null ? other.bar.value - one.bar.value : null;
     const { value, low, high } = difference?.paired.difference ?? { value: plain, low: null, high: null };
-    const label = one.headline === before.headline ? key2 : `${key2} (${humanize(one.headline)})`;
+    const label2 = one.headline === before.headline ? key2 : `${key2} (${humanize(one.headline)})`;
     const series = report().perturbed.find((entry) => entry.base === base.id);
     const p = (series?.p_holm?.[run.id] ? series.p_holm[run.id][key2] : difference?.p_holm) ?? null;
     const equivalence = difference?.equivalence;
@@ -330,7 +330,7 @@ var vb = (() => {
     const direction2 = difference ? gain({ ...difference, value }) : Math.sign(value ?? 0);
     const flips2 = task?.flips ?? null;
     return {
-      label,
+      label: label2,
       key: key2,
       one,
       other,
@@ -366,7 +366,7 @@ var vb = (() => {
       { head: `${after} is`, cell: (row) => row.verdict, plain: (row) => row.verdict },
       { head: "test", cell: (row) => row.method || "–" }
     ];
-    return columns3.map((column) => ({ ...column, small: String(column.head) }));
+    return columns3.map((column2) => ({ ...column2, small: String(column2.head) }));
   }
 
   // lib/route.ts
@@ -457,16 +457,16 @@ ${body}\\bottomrule
   function menu(caption, plain) {
     const status = h("span", { class: "hint", role: "status" });
     const name = caption.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 60).replace(/^-|-$/g, "") || "table";
-    const one = ([suffix, [label, write]]) => h(
+    const one = ([suffix, [label2, write]]) => h(
       "li",
       {},
-      h("span", {}, label),
+      h("span", {}, label2),
       h(
         "button",
         {
           type: "button",
           class: "plain",
-          "aria-label": `Copy as ${label}`,
+          "aria-label": `Copy as ${label2}`,
           onclick: () => copy(write(...plain())).then(
             () => status.textContent = "copied",
             () => status.textContent = "the browser blocked the clipboard; save the file instead"
@@ -479,7 +479,7 @@ ${body}\\bottomrule
         {
           type: "button",
           class: "plain",
-          "aria-label": `Save as ${label}`,
+          "aria-label": `Save as ${label2}`,
           onclick: () => save(write(...plain()), `${name}.${suffix}`)
         },
         "save"
@@ -501,10 +501,10 @@ ${body}\\bottomrule
     );
     return node;
   }
-  function headCell(column, sort) {
-    const place = { scope: "col", class: column.class };
-    const { key: key2 } = column;
-    if (!sort || !key2) return h("th", place, column.head, column.foot);
+  function headCell(column2, sort) {
+    const place = { scope: "col", class: column2.class };
+    const { key: key2 } = column2;
+    if (!sort || !key2) return h("th", place, column2.head, column2.foot);
     const now = sort.by === key2;
     return h(
       "th",
@@ -515,20 +515,20 @@ ${body}\\bottomrule
           type: "button",
           class: "sort",
           "data-sort": key2,
-          onclick: () => sort.go(key2, now ? !sort.down : Boolean(column.down))
+          onclick: () => sort.go(key2, now ? !sort.down : Boolean(column2.down))
         },
-        column.head
+        column2.head
       ),
-      column.foot
+      column2.foot
     );
   }
   function cells(columns3, row, at) {
     const spans = row.spans ?? null;
     const filled2 = columns3.slice(0, spans?.from ?? columns3.length).map(
-      (column, place) => h(
+      (column2, place) => h(
         place === 0 ? "th" : "td",
-        { scope: place === 0 ? "row" : null, class: column.class, "data-head": column.small ?? null },
-        column.cell(row, at)
+        { scope: place === 0 ? "row" : null, class: column2.class, "data-head": column2.small ?? null },
+        column2.cell(row, at)
       )
     );
     if (spans) filled2.push(h("td", { colspan: columns3.length - spans.from, class: "spans" }, spans.node));
@@ -536,11 +536,11 @@ ${body}\\bottomrule
   }
   function dataTable(caption, columns3, rows, attributes = {}, { sort = null, name = null, pinned = false } = {}) {
     const plain = () => {
-      const kept = columns3.filter((column) => column.plain !== null);
-      const cell = (column, row) => column.plain ? column.plain(row) : line(h("i", {}, column.cell(row)).textContent);
+      const kept = columns3.filter((column2) => column2.plain !== null);
+      const cell = (column2, row) => column2.plain ? column2.plain(row) : line(h("i", {}, column2.cell(row)).textContent);
       return [
-        kept.map((column) => column.name ?? line(h("i", {}, column.head).textContent)),
-        rows.map((row) => kept.map((column) => cell(column, row)))
+        kept.map((column2) => column2.name ?? line(h("i", {}, column2.head).textContent)),
+        rows.map((row) => kept.map((column2) => cell(column2, row)))
       ];
     };
     return h(
@@ -559,7 +559,7 @@ ${body}\\bottomrule
             h(
               "tr",
               {},
-              columns3.map((column) => headCell(column, sort))
+              columns3.map((column2) => headCell(column2, sort))
             )
           ),
           h(
@@ -597,13 +597,13 @@ ${body}\\bottomrule
     ),
     content2
   );
-  function choiceField(label, name, value, entries, go = (now) => changeParams({ [name]: now })) {
+  function choiceField(label2, name, value, entries, go = (now) => changeParams({ [name]: now })) {
     const control = h(
       "select",
       { onchange: () => go(control.value) },
       entries.map(([one, text]) => h("option", { value: one, selected: one === value }, shorten(text, 60)))
     );
-    return h("label", { class: "field" }, h("span", {}, label), control);
+    return h("label", { class: "field" }, h("span", {}, label2), control);
   }
   function statusChips(task, failures = false) {
     const entries = Object.entries(task.statuses).filter(([name]) => !failures || name !== "ok").sort(([a], [b]) => Number(b === "ok") - Number(a === "ok"));
@@ -701,7 +701,7 @@ ${body}\\bottomrule
     readers.set(task.list, known);
     return known;
   }
-  var coded = (column) => (row) => column.values[column.codes[row]];
+  var coded = (column2) => (row) => column2.values[column2.codes[row]];
   var verdictOf = (value) => value === null ? "none" : value >= 1 ? "right" : value <= 0 ? "wrong" : "partly";
   function verdicts({ value, status }) {
     const of = value.values.map(verdictOf);
@@ -755,7 +755,7 @@ ${body}\\bottomrule
   function sampleAt(name, list, row) {
     const chunk = chunkFile(`${name}-${Math.floor(row / list.chunk)}`);
     const at = row % list.chunk;
-    const of = (column) => column?.[at] ?? null;
+    const of = (column2) => column2?.[at] ?? null;
     return {
       question: chunk.question[at],
       text: chunk.text[at],
@@ -786,8 +786,8 @@ ${body}\\bottomrule
   var thumbnailPath = ({ hash, kept }) => kept && /^[0-9a-f]{16}$/.test(hash) ? `images/${hash.slice(0, 2)}/${hash}.jpg` : null;
 
   // lib/charts.ts
-  function chart(label, draw2, height = 16) {
-    const place = h("div", { class: "chart", role: "img", "aria-label": label });
+  function chart(label2, draw2, height = 16) {
+    const place = h("div", { class: "chart", role: "img", "aria-label": label2 });
     place.style.minHeight = `${height}px`;
     let width = 0;
     let near = false;
@@ -821,12 +821,12 @@ ${body}\\bottomrule
   };
   var barLabel = (bar) => `${bar.label || humanize(bar.name)}: ${formatScore(bar.value)} (${formatInterval(bar)}, n = ${formatCount(bar.n)})${shrunkWords(bar)}`;
   var shrunkWords = (bar) => shrunkOf([bar]).map((one) => `, shrunk ${formatScore(one.value)} (${formatInterval(one)})`).join("");
-  var shrunkOf = (bars) => bars.flatMap((bar) => {
+  var shrunkOf = (bars2) => bars2.flatMap((bar) => {
     const { value, low = null, high = null } = bar.shrunk ?? {};
     return value === void 0 || value === null ? [] : [{ ...bar, value, low, high }];
   });
-  var shrunkMarks = (bars, y, color) => {
-    const drawn = shrunkOf(bars);
+  var shrunkMarks = (bars2, y, color) => {
+    const drawn = shrunkOf(bars2);
     const place = { y, stroke: color, dy: 6 };
     return [
       Plot.ruleY(drawn, { x1: "low", x2: "high", ...place, strokeWidth: 1.5, strokeDasharray: "2 2" }),
@@ -834,21 +834,21 @@ ${body}\\bottomrule
     ];
   };
   var SHRUNK = "Hollow, dashed: shrunk. Drawn towards the mean of the breakdown; intervals hold on average over its bars, not for each bar.";
-  function shrunkHint(bars) {
-    if (shrunkOf(bars).length) return SHRUNK;
-    const reason = bars.find((bar) => bar.shrunk?.reason)?.shrunk?.reason;
+  function shrunkHint(bars2) {
+    if (shrunkOf(bars2).length) return SHRUNK;
+    const reason = bars2.find((bar) => bar.shrunk?.reason)?.shrunk?.reason;
     return reason ? `Not shrunk: ${reason}.` : null;
   }
-  var endsOf = (bars) => bars.flatMap((bar) => [bar.value, bar.low, bar.high]).filter((end) => end !== null);
-  function valueDomain(bars) {
-    const ends2 = endsOf(bars);
+  var endsOf = (bars2) => bars2.flatMap((bar) => [bar.value, bar.low, bar.high]).filter((end) => end !== null);
+  function valueDomain(bars2) {
+    const ends2 = endsOf(bars2);
     return [Math.min(0, ...ends2), Math.max(100, ...ends2)];
   }
-  function barChart(bars, label) {
-    const shown2 = bars.filter((bar) => bar.value !== null).map((bar, place) => ({ ...bar, place: String(place) }));
+  function barChart(bars2, label2) {
+    const shown2 = bars2.filter((bar) => bar.value !== null).map((bar, place) => ({ ...bar, place: String(place) }));
     const domain = valueDomain([...shown2, ...shrunkOf(shown2)]);
     return chart(
-      `${label}. ${shown2.map(barLabel).join("; ")}`,
+      `${label2}. ${shown2.map(barLabel).join("; ")}`,
       (width) => {
         const letters = Math.min(24, Math.max(6, ...shown2.map((bar) => bar.label.length)));
         const left = Math.min(letters * 7 + 12, width * 0.4);
@@ -895,16 +895,16 @@ ${body}\\bottomrule
       shown2.length * 30 + 40
     );
   }
-  function interval(bars, y) {
+  function interval(bars2, y) {
     const ends2 = { y, stroke: "var(--ink)", strokeWidth: 1.5 };
     return [
-      Plot.ruleY(bars, { x1: "low", x2: "high", ...ends2 }),
-      Plot.tickX(bars, { x: "low", ...ends2, insetTop: 6, insetBottom: 6 }),
-      Plot.tickX(bars, { x: "high", ...ends2, insetTop: 6, insetBottom: 6 })
+      Plot.ruleY(bars2, { x1: "low", x2: "high", ...ends2 }),
+      Plot.tickX(bars2, { x: "low", ...ends2, insetTop: 6, insetBottom: 6 }),
+      Plot.tickX(bars2, { x: "high", ...ends2, insetTop: 6, insetBottom: 6 })
     ];
   }
-  var intervalChart = (bar, domain, label, color) => chart(
-    `${label}: ${barLabel(bar)}`,
+  var intervalChart = (bar, domain, label2, color) => chart(
+    `${label2}: ${barLabel(bar)}`,
     (width) => {
       const one = bar.value === null ? [] : [{ ...bar, place: "" }];
       const known = one.filter((only) => only.low !== null);
@@ -964,8 +964,8 @@ ${body}\\bottomrule
     })
   );
   var ticks = ([low, high]) => d3.ticks(low, high, 4).filter((at) => at >= low && at <= high);
-  function zoomedDomain(bars) {
-    const ends2 = endsOf(bars);
+  function zoomedDomain(bars2) {
+    const ends2 = endsOf(bars2);
     if (!ends2.length) return [0, 100];
     const [low, high] = [Math.min(...ends2), Math.max(...ends2)];
     const air = Math.max(2.5, (high - low) * 0.15);
@@ -1074,7 +1074,7 @@ loss ${formatScore(point.loss, 4)}`,
     const place = row ? boardRows().indexOf(row) : allRuns().findIndex((run) => run.id === id);
     return `var(--c${place % COLORS})`;
   }
-  function breakdownChart(rows, label) {
+  function breakdownChart(rows, label2) {
     const shown2 = rows.filter((row) => row.value !== null);
     const labels = [...new Set(shown2.map((row) => row.label))];
     const ids = [...new Set(shown2.map((row) => row.id))];
@@ -1085,7 +1085,7 @@ loss ${formatScore(point.loss, 4)}`,
     const domain = valueDomain([...shown2, ...shrunkOf(shown2)]);
     const height = labels.length * step + 40;
     return chart(
-      `${label}. ${shown2.map(words).join("; ")}`,
+      `${label2}. ${shown2.map(words).join("; ")}`,
       (width) => {
         const left = Math.min(Math.max(40, ...labels.map((one) => Math.min(one.length, 24) * 7 + 12)), width * 0.36);
         return Plot.plot(
@@ -1143,7 +1143,7 @@ loss ${formatScore(point.loss, 4)}`,
       return h("li", {}, dot, dataText(run.label));
     })
   );
-  function differenceChart(rows, label) {
+  function differenceChart(rows, label2) {
     const ends2 = rows.flatMap((row) => [row.value, row.low, row.high, 0]).filter((end) => end !== null);
     const reach = Math.max(1, ...ends2.map(Math.abs)) * 1.08;
     const domain = [Math.min(...ends2) < 0 ? -reach : -reach / 6, Math.max(...ends2) > 0 ? reach : reach / 6];
@@ -1151,7 +1151,7 @@ loss ${formatScore(point.loss, 4)}`,
     const tone = (row) => !row.significant || !row.gain ? "var(--muted)" : row.gain > 0 ? "var(--right)" : "var(--wrong)";
     const height = rows.length * 32 + 34;
     return chart(
-      `${label}. ${rows.map(words).join("; ")}`,
+      `${label2}. ${rows.map(words).join("; ")}`,
       (width) => {
         const left = Math.min(Math.max(60, ...rows.map((row) => Math.min(row.label.length, 30) * 7 + 12)), width * 0.42);
         return Plot.plot(
@@ -1209,13 +1209,13 @@ loss ${formatScore(point.loss, 4)}`,
     fail: ["times", "var(--wrong)"],
     unknown: ["diamond", "var(--warn)"]
   };
-  function trendChart(points, label) {
+  function trendChart(points, label2) {
     const shown2 = points.map((point, at) => ({ ...point, at }));
     const words = (one) => `${one.name}: ${formatScore(one.value)} (${formatInterval(one)})${one.gate ? `, gate: ${one.gate}` : ""}${one.drift === null ? "" : `, drift of −${formatScore(one.drift)}`}`;
     const known = shown2.filter((one) => one.value !== null);
     const gated = shown2.filter((one) => one.gate);
     return chart(
-      `${label}. ${shown2.map(words).join("; ")}`,
+      `${label2}. ${shown2.map(words).join("; ")}`,
       (width) => Plot.plot(
         plotFrame(width, 240, {
           marginLeft: 44,
@@ -1294,8 +1294,8 @@ loss ${formatScore(point.loss, 4)}`,
   // lib/virtual_list.ts
   var GAP = 12;
   var BEYOND = 700;
-  function virtualList(label, { card: card3, height, least }) {
-    const list = h("ul", { class: "cards", "aria-label": label });
+  function virtualList(label2, { card: card3, height, least }) {
+    const list = h("ul", { class: "cards", "aria-label": label2 });
     const node = h("div", { class: "cards-all" }, list);
     const pitch = height + GAP;
     let rows = [];
@@ -1392,10 +1392,10 @@ loss ${formatScore(point.loss, 4)}`,
   }
   function drawing([target, predicted]) {
     const box = ([x, y, width, height], kind) => svg("rect", { class: `box box-${kind}`, x, y, width, height, "vector-effect": "non-scaling-stroke" });
-    const label = predicted ? "The target box (solid) and the predicted one (dashed)" : "The target box; none was predicted";
+    const label2 = predicted ? "The target box (solid) and the predicted one (dashed)" : "The target box; none was predicted";
     return svg(
       "svg",
-      { viewBox: "0 0 1 1", preserveAspectRatio: "none", role: "img", "aria-label": label },
+      { viewBox: "0 0 1 1", preserveAspectRatio: "none", role: "img", "aria-label": label2 },
       box(target, "target"),
       predicted ? box(predicted, "predicted") : null
     );
@@ -1798,22 +1798,22 @@ loss ${formatScore(point.loss, 4)}`,
   };
 
   // views/board/cells.ts
-  var gapOf = (column, row) => column?.gaps[row.id] ?? null;
-  var isBest = (column, row) => column?.best === row.id;
+  var gapOf = (column2, row) => column2?.gaps[row.id] ?? null;
+  var isBest = (column2, row) => column2?.best === row.id;
   var ends = ({ low, high }) => low === null || high === null ? "no interval" : `${formatSigned(low)} to ${formatSigned(high)}`;
-  function gapLines(column, row) {
-    if (isBest(column, row)) return Object.keys(column?.ranks ?? {}).length > 1 ? "best" : "–";
-    const gap = gapOf(column, row);
+  function gapLines(column2, row) {
+    if (isBest(column2, row)) return Object.keys(column2?.ranks ?? {}).length > 1 ? "best" : "–";
+    const gap = gapOf(column2, row);
     if (!gap) return "–";
     return [formatSigned(gap.value), h("span", { class: "under" }, gap.paired ? "" : "≈ ", ends(gap))];
   }
-  var rankText = (column, row) => {
-    const rank = column?.ranks[row.id];
+  var rankText = (column2, row) => {
+    const rank = column2?.ranks[row.id];
     return rank ? rank[0] === rank[1] ? `rank ${rank[0]}` : `rank ${rank[0]}–${rank[1]}` : "–";
   };
-  function sentence(column, row, name, bar) {
-    const best = boardRows().find((one) => one.id === column?.best);
-    const gap = gapOf(column, row);
+  function sentence(column2, row, name, bar) {
+    const best = boardRows().find((one) => one.id === column2?.best);
+    const gap = gapOf(column2, row);
     const parts2 = [
       `${row.label} on ${name}: ${humanize(bar.name)} ${formatScore(bar.value)} (${formatInterval(bar)}, n = ${formatCount(bar.n)})`
     ];
@@ -1821,20 +1821,20 @@ loss ${formatScore(point.loss, 4)}`,
       parts2.push(
         `${formatSigned(gap.value)} against ${best.label} (${ends(gap)}, ${gap.paired ? "the same questions" : "from the two intervals"})`
       );
-    parts2.push(rankText(column, row));
-    if (column?.few.includes(row.id)) parts2.push("too few questions to tell");
+    parts2.push(rankText(column2, row));
+    if (column2?.few.includes(row.id)) parts2.push("too few questions to tell");
     return parts2.join("; ");
   }
-  function below(column, row, bar, kind) {
+  function below(column2, row, bar, kind) {
     const line2 = (text) => h("span", { class: "under" }, text);
     if (kind === "none") return null;
     if (kind === "interval") return line2(formatInterval(bar));
-    if (kind === "rank") return line2(rankText(column, row));
-    if (isBest(column, row)) {
-      const others2 = Object.keys(column?.ranks ?? {}).length > 1;
-      return line2(others2 ? column?.few.includes(row.id) ? "highest" : "best" : "alone");
+    if (kind === "rank") return line2(rankText(column2, row));
+    if (isBest(column2, row)) {
+      const others2 = Object.keys(column2?.ranks ?? {}).length > 1;
+      return line2(others2 ? column2?.few.includes(row.id) ? "highest" : "best" : "alone");
     }
-    const gap = gapOf(column, row);
+    const gap = gapOf(column2, row);
     if (!gap) return line2("–");
     return [
       h("span", { class: "under gap" }, formatSigned(gap.value)),
@@ -1846,9 +1846,9 @@ loss ${formatScore(point.loss, 4)}`,
       )
     ];
   }
-  function scoreCell(column, row, name, bar, kind, link, marks2 = null) {
-    const few = column?.few.includes(row.id) ?? false;
-    const bold = column?.bold.includes(row.id) ?? false;
+  function scoreCell(column2, row, name, bar, kind, link, marks2 = null) {
+    const few = column2?.few.includes(row.id) ?? false;
+    const bold = column2?.bold.includes(row.id) ?? false;
     const look = few ? "score few" : bold ? "score leading" : "score";
     const value = h(
       "span",
@@ -1856,8 +1856,8 @@ loss ${formatScore(point.loss, 4)}`,
       formatScore(bar.value),
       few ? h("span", { class: "doubt" }, "?", h("span", { class: "unseen" }, " too few questions to tell")) : null
     );
-    const content2 = [value, below(column, row, bar, kind)];
-    const title = sentence(column, row, name, bar);
+    const content2 = [value, below(column2, row, bar, kind)];
+    const title = sentence(column2, row, name, bar);
     return [
       link ? h("a", { class: "cell", href: link, title }, content2) : h("span", { class: "cell", title }, content2),
       marks2
@@ -2358,13 +2358,13 @@ loss ${formatScore(point.loss, 4)}`,
     let best = -Infinity;
     return [...points].sort((a, b) => a.x - b.x || b.least - a.least).filter(({ least }) => least > best && (best = least, true));
   }
-  function paretoChart(points, { label, xLabel, yLabel, format }) {
+  function paretoChart(points, { label: label2, xLabel, yLabel, format }) {
     const words = points.map((one) => `${one.label}: ${formatScore(one.y)} at ${format(one.x)}`);
     const costs = points.map((one) => one.x);
     const [least, most] = [Math.min(...costs), Math.max(...costs)];
     const spread = most > 20 * least;
     return chart(
-      `${label}. ${words.join("; ")}`,
+      `${label2}. ${words.join("; ")}`,
       (width) => Plot.plot(
         plotFrame(width, 280, {
           x: {
@@ -2516,15 +2516,15 @@ accuracy ${formatScore(100 * bin.right)} %`,
         `Confusion matrix of ${task.key}`,
         [
           { head: "target", cell: (row) => dataText(row.label) },
-          ...table.labels.map((label, at) => ({
-            head: dataText(shorten(label, 14)),
+          ...table.labels.map((label2, at) => ({
+            head: dataText(shorten(label2, 14)),
             class: "number",
             cell: (row) => h("span", { class: shade(row.counts[at]) }, formatCount(row.counts[at])),
             plain: (row) => row.counts[at]
           })),
           { head: "other", class: "number", cell: (row) => formatCount(row.other), plain: (row) => row.other }
         ],
-        table.labels.map((label, at) => ({ label, counts: table.rows[at], other: table.other[at] })),
+        table.labels.map((label2, at) => ({ label: label2, counts: table.rows[at], other: table.other[at] })),
         { class: "slim" }
       )
     );
@@ -2573,15 +2573,15 @@ accuracy ${formatScore(100 * bin.right)} %`,
     stats.words ? lengths(stats) : null,
     stats.common.some((one) => one.count > 1) ? common(stats, task, run) : null
   ].filter((panel2) => panel2 !== null);
-  function breakdownPanel(task, { name, bars }) {
-    const label = `${task.key} by ${humanize(name)}`;
+  function breakdownPanel(task, { name, bars: bars2 }) {
+    const label2 = `${task.key} by ${humanize(name)}`;
     const most = 30;
-    const rest = bars.slice(most);
+    const rest = bars2.slice(most);
     return panel(
       h("span", {}, "By ", dataText(humanize(name))),
-      shrunkHint(bars),
-      barChart(bars.slice(0, most), label),
-      rest.length ? h("details", {}, h("summary", {}, `${rest.length} more`), barChart(rest, label)) : null
+      shrunkHint(bars2),
+      barChart(bars2.slice(0, most), label2),
+      rest.length ? h("details", {}, h("summary", {}, `${rest.length} more`), barChart(rest, label2)) : null
     );
   }
   var judgePanel = ({ judge: judge2, judging }) => judging?.runs ? panel(
@@ -2987,6 +2987,104 @@ accuracy ${formatScore(100 * bin.right)} %`,
     )
   );
 
+  // views/latency.ts
+  var PARTS = {
+    vision_tower: "var(--c0)",
+    connector: "var(--c1)",
+    language_model: "var(--c2)",
+    rest: "var(--c7)"
+  };
+  var milliseconds = (seconds) => formatScore(1e3 * seconds, 2);
+  var label = (one) => `${one.words} words, ${one.pixels} px, ${one.answers}×`;
+  var column = (head, cell, plain) => ({
+    head,
+    class: "number",
+    cell,
+    plain
+  });
+  var COLUMNS = [
+    column(
+      "words",
+      (one) => String(one.words),
+      (one) => one.words
+    ),
+    column(
+      "pixels",
+      (one) => String(one.pixels),
+      (one) => one.pixels
+    ),
+    column(
+      "answers",
+      (one) => String(one.answers),
+      (one) => one.answers
+    ),
+    column(
+      "prompt tokens",
+      (one) => one.prompt_tokens ? String(one.prompt_tokens) : "–",
+      (one) => one.prompt_tokens
+    ),
+    column(
+      "first token, ms",
+      (one) => `${milliseconds(one.first)} (${one.first_range.map(milliseconds).join(" – ")})`,
+      (one) => 1e3 * one.first
+    ),
+    column(
+      "CPU, ms",
+      (one) => milliseconds(one.cpu),
+      (one) => 1e3 * one.cpu
+    ),
+    column(
+      "per token, ms",
+      (one) => milliseconds(one.per_token),
+      (one) => 1e3 * one.per_token
+    )
+  ];
+  function bars(measured) {
+    const pieces = measured.flatMap(
+      (one) => Object.entries(one.parts).map(([part4, seconds]) => ({ setting: label(one), part: part4, value: 1e3 * seconds }))
+    );
+    const said = (piece) => `${humanize(piece.part)}: ${formatScore(piece.value, 2)} ms`;
+    return chart(
+      `Milliseconds to the first token, by part. ${pieces.map((piece) => `${piece.setting}, ${said(piece)}`).join("; ")}`,
+      (width) => Plot.plot({
+        className: "plot",
+        style: { fontSize: "11px" },
+        width,
+        height: 40 + 24 * measured.length,
+        marginLeft: Math.min(170, width * 0.45),
+        x: { label: "milliseconds to the first token", ticks: width < 360 ? 3 : 5 },
+        y: { label: null, domain: measured.map(label) },
+        color: { domain: Object.keys(PARTS), range: Object.values(PARTS), legend: false },
+        marks: [
+          Plot.gridX({ stroke: "var(--line)", strokeOpacity: 1 }),
+          Plot.barX(pieces, { x: "value", y: "setting", fill: "part" }),
+          Plot.tip(pieces, Plot.pointerY(Plot.stackX({ x: "value", y: "setting", z: "part", title: said, ...TIP })))
+        ]
+      }),
+      40 + 24 * measured.length
+    );
+  }
+  var legend3 = () => h(
+    "p",
+    { class: "chips" },
+    Object.entries(PARTS).map(([part4, color]) => {
+      const mark = h("span", {}, "■ ");
+      mark.style.color = color;
+      return h("span", { class: "chip" }, mark, humanize(part4));
+    })
+  );
+  var latencyCard = (measured) => card(
+    "Latency",
+    null,
+    null,
+    h(
+      "div",
+      { class: "panels" },
+      panel("By setting", null, dataTable("Latency by setting", COLUMNS, measured, { class: "slim" })),
+      measured.some((one) => Object.keys(one.parts).length) ? panel("Time to the first token, by part", null, legend3(), bars(measured)) : null
+    )
+  );
+
   // views/model.ts
   var tile2 = (name, value, hint = null, kind = "") => h(
     "div",
@@ -3051,10 +3149,10 @@ accuracy ${formatScore(100 * bin.right)} %`,
     );
   }
   var numberOf = (fact) => typeof fact === "number" ? fact : null;
-  var PARTS = ["vision_tower", "connector", "language_model"];
+  var PARTS2 = ["vision_tower", "connector", "language_model"];
   function parts({ facts: facts2 }) {
     const names = [
-      .../* @__PURE__ */ new Set([...PARTS, ...Object.keys(facts2).map((name) => name.match(/^parameters_(.+)$/)?.[1])])
+      .../* @__PURE__ */ new Set([...PARTS2, ...Object.keys(facts2).map((name) => name.match(/^parameters_(.+)$/)?.[1])])
     ].filter((name) => Boolean(name) && facts2[`parameters_${name}`] !== void 0);
     if (!names.length) return null;
     const amount = (name, format) => {
@@ -3237,6 +3335,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
           only ? null : suiteCards([run]),
           (only ? [only] : run.tasks).map((task) => taskPart(run, task, details.tasks[task.key])),
           details.training?.length ? card("Training", null, null, trainingPanels(details.training)) : null,
+          details.latency?.length ? latencyCard(details.latency) : null,
           about(run, details)
         )
       );
@@ -3393,13 +3492,13 @@ accuracy ${formatScore(100 * bin.right)} %`,
     return rows;
   }
   var set = (changes, options2) => changeParams({ ...changes, at: null, open: null }, options2);
-  function select2(label, name, options2) {
+  function select2(label2, name, options2) {
     const control = h(
       "select",
       { onchange: () => set({ [name]: control.value }) },
       options2.map(({ value, label: text }) => h("option", { value }, text))
     );
-    return { name, control, node: h("label", { class: "field" }, h("span", {}, label), control) };
+    return { name, control, node: h("label", { class: "field" }, h("span", {}, label2), control) };
   }
   var options = (all, values) => [
     { value: "", label: all },
@@ -3449,7 +3548,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
       select2(
         "order",
         "sort",
-        Object.entries(ORDERS).map(([value, { label }]) => ({ value, label }))
+        Object.entries(ORDERS).map(([value, { label: label2 }]) => ({ value, label: label2 }))
       ),
       ...tags.map(
         (tag) => select2(humanize(tag.name), `tag.${tag.name}`, options("any", tag.values.filter((value) => value !== "").sort()))
@@ -3657,7 +3756,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
     const where2 = h("span", { class: "hint" });
     const content2 = h("div", { class: "detail", tabindex: "0", role: "region", "aria-label": "The sample" });
     const close = () => changeParams({ open: null });
-    const button = (text, label, action) => h("button", { type: "button", "aria-label": label, onclick: action }, text);
+    const button = (text, label2, action) => h("button", { type: "button", "aria-label": label2, onclick: action }, text);
     const [before, after] = [button("‹", "Previous sample", () => step(-1)), button("›", "Next sample", () => step(1))];
     const node = h(
       "dialog",
@@ -3941,9 +4040,9 @@ accuracy ${formatScore(100 * bin.right)} %`,
   });
   function cost2(takers) {
     const yLabel = humanize(takers[0].task.headline);
-    const charts = COST_AXES.flatMap(({ title, label, of, format }) => {
+    const charts = COST_AXES.flatMap(({ title, label: label2, of, format }) => {
       const points = costPoints(takers, of);
-      return points.length > 1 ? [panel(title, null, paretoChart(points, { label: title, xLabel: label, yLabel, format }))] : [];
+      return points.length > 1 ? [panel(title, null, paretoChart(points, { label: title, xLabel: label2, yLabel, format }))] : [];
     });
     return charts.length ? card(
       "Score against cost",
@@ -3968,13 +4067,13 @@ accuracy ${formatScore(100 * bin.right)} %`,
       const labels = [...new Set(rows.map((row) => row.label))];
       const first = new Set(labels.slice(0, MOST_LABELS));
       const [shown2, rest] = [rows.filter((row) => first.has(row.label)), rows.filter((row) => !first.has(row.label))];
-      const label = `By ${humanize(name)}`;
+      const label2 = `By ${humanize(name)}`;
       return panel(
         h("span", {}, "By ", dataText(humanize(name))),
         shrunkHint(rows),
-        breakdownChart(shown2, label),
-        rest.length ? h("details", {}, h("summary", {}, `${labels.length - MOST_LABELS} more`), breakdownChart(rest, label)) : null,
-        h("details", {}, h("summary", {}, "as a table"), breakdownTable(label, labels, rows, takers))
+        breakdownChart(shown2, label2),
+        rest.length ? h("details", {}, h("summary", {}, `${labels.length - MOST_LABELS} more`), breakdownChart(rest, label2)) : null,
+        h("details", {}, h("summary", {}, "as a table"), breakdownTable(label2, labels, rows, takers))
       );
     });
     return card("Breakdowns", null, legend(takers.map(({ row }) => row)), h("div", { class: "halves" }, parts2));
@@ -3985,13 +4084,13 @@ ${row.label}`, row]));
     return dataTable(
       caption,
       [
-        { head: "", name: "label", cell: (label) => dataText(label) },
+        { head: "", name: "label", cell: (label2) => dataText(label2) },
         ...takers.map(({ row: taker }) => ({
           head: dataText(taker.label),
           class: "number",
-          cell: (label) => {
+          cell: (label2) => {
             const row = byRun.get(`${taker.id}
-${label}`);
+${label2}`);
             if (!row) return "–";
             const under = [
               formatInterval(row),
@@ -3999,8 +4098,8 @@ ${label}`);
             ];
             return [formatScore(row.value), under.map((words) => h("span", { class: "under" }, words))];
           },
-          plain: (label) => byRun.get(`${taker.id}
-${label}`)?.value ?? null
+          plain: (label2) => byRun.get(`${taker.id}
+${label2}`)?.value ?? null
         }))
       ],
       labels,

@@ -269,10 +269,25 @@ export interface Hardware {
   memory_bytes?: number;
 }
 
+/** Seconds that answers take, as `vlmbench latency` measures them. */
+export interface Latency {
+  words: number;
+  pixels: number;
+  answers: number;
+  prompt_tokens: number;
+  first: number;
+  first_range: [number, number];
+  per_token: number;
+  cpu: number;
+  parts: Record<string, number>;
+  decoding: number | null;
+}
+
 export interface RunDetails {
   folder: string;
   command: string;
   training: TrainingStage[] | null;
+  latency: Latency[] | null;
   tasks: Record<string, TaskDetails>;
   model: ModelDetails;
   started: string | null;

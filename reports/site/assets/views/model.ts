@@ -36,6 +36,7 @@ import { trainingPanels } from "../lib/training_curves.ts";
 import type { Facts, ModelDetails, Run, RunDetails, Task, TaskDetails } from "../lib/types.ts";
 import { answerPanels, breakdownPanel, judgePanel, labelPanel, protocolFacts } from "./answer_panels.ts";
 import { suiteCards } from "./board/suites.ts";
+import { latencyCard } from "./latency.ts";
 
 const tile = (name: Child, value: Child, hint: Child = null, kind = ""): HTMLElement =>
   h(
@@ -324,6 +325,7 @@ export const modelView: View = {
         only ? null : suiteCards([run]),
         (only ? [only] : run.tasks).map((task) => taskPart(run, task, details.tasks[task.key])),
         details.training?.length ? card("Training", null, null, trainingPanels(details.training)) : null,
+        details.latency?.length ? latencyCard(details.latency) : null,
         about(run, details),
       ),
     );
