@@ -136,11 +136,12 @@ class BaseSystem(ABC):
         checkpointing: bool = False,
         quantize: str = "",
         linear: str = "mkl",
+        attention: str = "sdpa",
     ) -> None:
         """Make ready for a stage: what learns (the fields of freezing.Tuning), how long rows may be (0: the config's),
         and whether activations are computed again in the backward pass. Adapters that the stage brings join the config.
         `quantize` "nf4": the language model's frozen matrices are held in four bits. `linear`: the library of Linear
-        layers, `mkl` (torch's own) or `onednn`.
+        layers, `mkl` (torch's own) or `onednn`. `attention`: of the vision tower, `sdpa` or `eager`.
 
         Raises UnknownNameError or TrainingError where the settings and the network contradict each other.
         """
@@ -152,6 +153,7 @@ class BaseSystem(ABC):
         training_kernels.use(training_kernels.MKL, self.network)
         (nf4.pack if quantize else nf4.unpack)(self.network.language_model)
         training_kernels.use(linear, self.network)
+        training_kernels.attend(attention, self.network.vision_tower)
         if chosen.lora:
             self.config["lora"] = {name: _listed(value) for name, value in chosen.lora.items()}
         length = max_length or self._own_length

@@ -44,7 +44,7 @@ class LossModule(nn.Module):
         return self._objective.loss(feed, batch) * self._processes
 
 
-def prepare_stage(model: Trainable, stage: Stage, linear: str = "mkl") -> Trainable:
+def prepare_stage(model: Trainable, stage: Stage, linear: str = "mkl", attention: str = "sdpa") -> Trainable:
     """The model as a stage needs it: config changed, adapters in, all else frozen. Fresh weights: torch's seed.
     `linear`: which library computes Linear layers.
 
@@ -59,6 +59,7 @@ def prepare_stage(model: Trainable, stage: Stage, linear: str = "mkl") -> Traina
             checkpointing=stage.checkpointing,
             quantize=stage.quantize,
             linear=linear,
+            attention=attention,
         )
     return model
 
@@ -125,15 +126,18 @@ def parameter_groups(model: Trainable, stage: Stage, heads: nn.Module) -> list[d
     Decay is for matrices alone, and for embedding tables only where the stage says so.
     """
     tables = {id(layer.weight) for layer in model.module.modules() if isinstance(layer, nn.Embedding)}
-    by_rate: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    by_rate: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
     peak = stage.rates.peak if stage.rates else stage.lr
     for name, parameter in _learning(model, heads):
         decays = parameter.ndim > 1 if name.startswith("heads.") else model.decays(name)
         decays = decays and (stage.decay_tables or id(parameter) not in tables)
-        by_rate.setdefault((stage.lrs.get(name.partition(".")[0], peak), decays), []).append(parameter)
+        turned = stage.muon > 0 and parameter.ndim == 2 and id(parameter) not in tables and name[:6] != "heads."
+        rate = stage.muon if turned else stage.lrs.get(name.partition(".")[0], peak)
+        by_rate.setdefault((rate, decays, turned), []).append(parameter)
     return [
         {"params": parameters, "weight_decay": stage.weight_decay if decays else 0.0, "lr": rate, "peak": rate}
-        for (rate, decays), parameters in sorted(by_rate.items(), key=lambda item: not item[0][1])
+        | ({"orthogonal": True} if turned else {})
+        for (rate, decays, turned), parameters in sorted(by_rate.items(), key=lambda item: not item[0][1])
     ]
 
 

@@ -58,7 +58,7 @@ def _run_stages(state: TrainingState) -> None:
         _cut(state.output / LOG, position.log)
     # What earlier stages changed in the network; their weights are in the checkpoint.
     for stage in state.recipe.stages[: position.stage]:
-        state.model = prepare_stage(state.model, stage, state.recipe.linear)
+        state.model = prepare_stage(state.model, stage, state.recipe.linear, state.recipe.attention)
     if saved and not position.step:
         checkpoint.load(saved.folder, state.model.parts())
     for number in range(position.stage, len(state.recipe.stages)):

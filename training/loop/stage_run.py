@@ -37,6 +37,7 @@ from .learner import (
     set_dtypes,
     set_train_modes,
 )
+from .muon import Muon
 from .objectives import SceneObjective
 from .state import TrainingState
 
@@ -54,7 +55,7 @@ class StageRun:
         recipe, stage = state.recipe, self.stage
         state.devices.share(stage)
         torch.manual_seed(mix(recipe.seed, stage.name, "start"))
-        state.model = prepare_stage(state.model, stage, state.recipe.linear)
+        state.model = prepare_stage(state.model, stage, state.recipe.linear, state.recipe.attention)
         if folder is None:
             reinit_modules(state.model, stage)
         self.objective = self._objective()
@@ -68,7 +69,7 @@ class StageRun:
         groups = parameter_groups(state.model, stage, self.objective.heads)
         self.learning = [p for group in groups for p in group["params"]]
         learner = LossModule(state.model, self.objective, state.devices.count)
-        optimizer = torch.optim.AdamW(groups, lr=groups[0]["lr"], betas=stage.betas)
+        optimizer = (Muon if stage.muon else torch.optim.AdamW)(groups, lr=groups[0]["lr"], betas=stage.betas)
         self.learner, self.optimizer = state.devices.accelerator.prepare(learner, optimizer)
         if folder is not None:
             self._restore(folder, position)
@@ -256,7 +257,9 @@ class StageRun:
         if position.step == 0:
             state = accelerator.get_state_dict(self.learner)
             own = {name.removeprefix("network."): value for name, value in state.items() if name[:8] == "network."}
-            self.state.model = prepare_stage(self.state.model, self.stage, self.state.recipe.linear)
+            self.state.model = prepare_stage(
+                self.state.model, self.stage, self.state.recipe.linear, self.state.recipe.attention
+            )
             self.state.model.module.load_state_dict(own, strict=False)
             if self.state.devices.first:
                 checkpoint.save(self.state.output, position, self.state.model.parts(), None, self.state.mark)

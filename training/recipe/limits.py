@@ -56,6 +56,7 @@ LIMITS: Mapping[str, Mapping[str, Range]] = {
     "Stage": {
         "steps": COUNT,
         "lr": NOT_NEGATIVE,
+        "muon": NOT_NEGATIVE,
         "warmup": SHARE,
         "weight_decay": NOT_NEGATIVE,
         "betas": Range(0, 1, below=True),
@@ -69,7 +70,12 @@ LIMITS: Mapping[str, Mapping[str, Range]] = {
         "max_length": COUNT,
         "text_tokens": COUNT,
     },
-    "Feed": {"rows": SOME_ROWS, "turns": SOME_ROWS, "weight": NOT_NEGATIVE, "signs": Range(0, 100)},
+    "Feed": {
+        "rows": SOME_ROWS,
+        "turns": SOME_ROWS,
+        "weight": NOT_NEGATIVE,
+        "signs": Range(0, 100),
+    },
     "Pool": {"ratio": POSITIVE, "rows": ROWS},
     "Init": {"embeddings": NOT_NEGATIVE, "linear": NOT_NEGATIVE, "alike": NOT_NEGATIVE},
     "WarmupCosine": {

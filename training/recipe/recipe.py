@@ -20,6 +20,7 @@ MODALITIES = ("pictures", "things", "words")
 PRECISIONS = ("float32", "bfloat16", "float16")
 STORED = ("float32", "float16")
 LINEAR = ("mkl", "onednn")
+ATTENTION = ("sdpa", "eager")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,8 @@ class Stage:
     """Mean tokens of a row's text, assumed for the plan."""
     source: str = ""
     """Who says so: paper, or repository@commit."""
+    muon: float = 0.0
+    """Highest learning rate of matrices, which Muon moves (training/loop/muon.py); 0: AdamW moves everything."""
 
     def __post_init__(self) -> None:
         """Raises TrainingError where the fields contradict each other."""
@@ -244,6 +247,9 @@ class Recipe:
     """In what the finished model is written: `float32` or `float16`."""
     cache: str = ""
     """A folder for features of frozen vision towers; "": none are kept."""
+    attention: str = "sdpa"
+    """Attention of the vision tower: `sdpa`, torch's own, or `eager`, which is several times as fast under bfloat16 on
+    a CPU. Other last digits."""
     linear: str = "mkl"
     """Library of Linear layers on a CPU: `mkl`, torch's own, or `onednn`. Other last digits."""
 
@@ -260,6 +266,8 @@ class Recipe:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
         if self.store not in STORED:
             raise UnknownNameError("number type", self.store, STORED)
+        if self.attention not in ATTENTION:
+            raise UnknownNameError("attention of the vision tower", self.attention, ATTENTION)
         if self.linear not in LINEAR:
             raise UnknownNameError("library for Linear layers", self.linear, LINEAR)
         if self.linear != "mkl" and self.precision != "float32":

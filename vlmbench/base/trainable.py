@@ -50,10 +50,12 @@ class Trainable(Protocol):
         checkpointing: bool = False,
         quantize: str = "",
         linear: str = "mkl",
+        attention: str = "sdpa",
     ) -> None:
         """Prepare a stage: set what is trained, by part and in the model's own words; how long rows may be (0: its
         own limit); whether activations are computed again in the backward pass; in how many bits frozen weights are;
-        which library computes Linear layers: `mkl` (torch's own) or `onednn`.
+        which library computes Linear layers: `mkl` (torch's own) or `onednn`;
+        how the vision tower attends: `sdpa` or `eager`.
         """
 
     def decays(self, name: str) -> bool:
