@@ -21,7 +21,7 @@ EPS = 1e-7
 def orthogonal(matrices: Tensor) -> Tensor:
     """(n, rows, columns), each with its singular values brought near 1, in bfloat16."""
     a, b, c = COEFFICIENTS
-    x = matrices.bfloat16()
+    x: Tensor = matrices.bfloat16()
     turned = x.shape[1] > x.shape[2]
     if turned:
         x = x.transpose(1, 2)
