@@ -3,7 +3,7 @@
 Rooms, top first; imports go down only:
 - recipes: one file per system. loop: stages, steps, checkpoints, resumption.
 - scenes: rows from drawn scenes. sources: rows from files in their official formats.
-- recipe: what a recipe is, its limits, schedules and plan.
+- recipe: what a recipe is, its limits, schedules and plan. optim: optimizers.
 
 Models are named as strings and used through vlmbench.base.trainable; nothing here imports models, tasks or reports.
 """

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from vlmbench.base.errors import DataError, TrainingError
 
+from ..optim.muon import Muon
 from ..scenes import vocabulary
 from ..scenes.batches import Batches, source
 from ..scenes.feature_pool import PoolObjective
@@ -37,7 +38,6 @@ from .learner import (
     set_dtypes,
     set_train_modes,
 )
-from .muon import Muon
 from .objectives import SceneObjective
 from .state import TrainingState
 

@@ -151,7 +151,7 @@ class Stage:
     source: str = ""
     """Who says so: paper, or repository@commit."""
     muon: float = 0.0
-    """Highest learning rate of matrices, which Muon moves (training/loop/muon.py); 0: AdamW moves everything."""
+    """Highest learning rate of matrices, which Muon moves (training/optim/muon.py); 0: AdamW moves everything."""
 
     def __post_init__(self) -> None:
         """Raises TrainingError where the fields contradict each other."""

@@ -17,9 +17,9 @@ from vlmbench.base.errors import TrainingError, UnknownNameError
 from vlmbench.training.loop.checkpoint import Position
 from vlmbench.training.loop.learner import parameter_groups
 from vlmbench.training.loop.loop import MODEL
-from vlmbench.training.loop.muon import MOMENTUM, Muon, orthogonal
 from vlmbench.training.loop.stage_run import StageRun
 from vlmbench.training.loop.state import RECIPE, TrainingState
+from vlmbench.training.optim.muon import MOMENTUM, Muon, orthogonal
 from vlmbench.training.recipe.recipe import Recipe
 
 
