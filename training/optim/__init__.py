@@ -1,1 +1,6 @@
-"""Optimizers that torch does not have in this form. Which parameters they move, and when: training/loop/learner.py."""
+"""Optimizers that torch does not have in the form that recipes need.
+
+- muon: matrices by orthogonal steps, all else by AdamW, in one optimizer with one state to save.
+
+Not here: which parameters an optimizer moves and at which rate (training/loop/learner.py), schedules (training/recipe/).
+"""
