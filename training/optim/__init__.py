@@ -2,5 +2,5 @@
 
 - muon: matrices by orthogonal steps, all else by AdamW, in one optimizer with one state to save.
 
-Not here: which parameters an optimizer moves and at which rate (training/loop/learner.py), schedules (training/recipe/).
+Not here: which parameters are moved, at which rate (training/loop/learner.py), and schedules (training/recipe/).
 """
