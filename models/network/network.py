@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
 
@@ -155,7 +156,7 @@ class VisionLanguageModel(nn.Module):
         layout, inputs = self._inputs(batch)
         row, source, target = trained_tokens(layout)
         if layout.packed:
-            hidden = self._run_packed(inputs, layout)
+            hidden = self._run_packed(inputs, layout, (row, source))
         else:
             with skip_unused.last_mlp(self.language_model, row, source):
                 hidden = self._run_rows(inputs, layout)
@@ -184,37 +185,48 @@ class VisionLanguageModel(nn.Module):
         )
         return cast("Tensor", output.last_hidden_state)
 
-    def _run_packed(self, inputs: Tensor, layout: Layout) -> Tensor:
+    def _run_packed(self, inputs: Tensor, layout: Layout, read: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """Rows of independent questions: (rows, length, d) embeddings to last hidden states.
 
         The prefixes run once; their keys and values are handed to each question, run as a row of its own. On a CPU that
-        is twice as fast, forward and backward, as one row under a block mask.
+        is twice as fast, forward and backward, as one row under a block mask. `read`: rows and columns that are read
+        afterwards, (places,) each; elsewhere the last layer's MLP adds nothing. None: all.
         """
         from transformers import DynamicCache
 
-        own = layout.segments == PREFIX
-        longest = int(own.sum(dim=1).max())
-        prefix, first = own[:, :longest], inputs[:, :longest]  # (rows, prefix), (rows, prefix, d)
+        shown = layout.segments == PREFIX
+        longest = int(shown.sum(dim=1).max())
+        prefix, first = shown[:, :longest], inputs[:, :longest]  # (rows, prefix), (rows, prefix, d)
         cache = DynamicCache(config=self.language_model.config)
         questions = locate_questions(layout)
+        of_prefix: AbstractContextManager[None] = nullcontext()
+        of_questions: AbstractContextManager[None] = nullcontext()
+        if read is not None:
+            shared, own = questions.split(layout, *read)
+            of_prefix = skip_unused.last_mlp(self.language_model, *shared)
+            of_questions = skip_unused.last_mlp(self.language_model, *own)
         if longest:
             positions = layout.positions[:, :longest]
-            first = self.language_model.base_model(
-                inputs_embeds=first,
-                attention_mask=prefix,
-                position_ids=positions,
+            with of_prefix:
+                first = self.language_model.base_model(
+                    inputs_embeds=first,
+                    attention_mask=prefix,
+                    position_ids=positions,
+                    past_key_values=cache,
+                    use_cache=True,
+                ).last_hidden_state
+            cache.batch_select_indices(questions.row)  # (rows, heads, prefix, head_dim) -> (questions, ...)
+        row = questions.row.unsqueeze(1)
+        with of_questions:
+            rest = self.language_model.base_model(
+                inputs_embeds=inputs[row, questions.columns],  # (questions, longest, d)
+                attention_mask=torch.cat(
+                    [prefix[questions.row], questions.valid], dim=1
+                ),  # (questions, prefix + longest)
+                position_ids=layout.positions[row, questions.columns],  # (questions, longest)
                 past_key_values=cache,
                 use_cache=True,
             ).last_hidden_state
-            cache.batch_select_indices(questions.row)  # (rows, heads, prefix, head_dim) -> (questions, ...)
-        row = questions.row.unsqueeze(1)
-        rest = self.language_model.base_model(
-            inputs_embeds=inputs[row, questions.columns],  # (questions, longest, d)
-            attention_mask=torch.cat([prefix[questions.row], questions.valid], dim=1),  # (questions, prefix + longest)
-            position_ids=layout.positions[row, questions.columns],  # (questions, longest)
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
         hidden = functional.pad(first, (0, 0, 0, inputs.shape[1] - longest))
         places = row.expand_as(questions.columns)[questions.valid], questions.columns[questions.valid]
         return hidden.index_put(places, rest[questions.valid].to(hidden.dtype))

@@ -113,6 +113,18 @@ class Questions:
     valid: Tensor
     """(questions, longest) bool: not padding."""
 
+    def split(self, layout: Layout, row: Tensor, column: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Places of the layout, (places,) each, as places of the prefixes, none twice, and of the questions."""
+        own = layout.segments[row, column] > PREFIX
+        shared = torch.unique(torch.stack([row[~own], column[~own]]), dim=1)
+        number = torch.zeros_like(layout.segments)
+        offset = torch.zeros_like(layout.segments)
+        question, place = self.valid.nonzero(as_tuple=True)
+        there = self.row[question], self.columns[question, place]
+        number[there], offset[there] = question, place
+        at = row[own], column[own]
+        return (shared[0], shared[1]), (number[at], offset[at])
+
 
 def locate_questions(layout: Layout) -> Questions:
     """All questions of a batch, in order."""

@@ -16,6 +16,13 @@ from vlmbench.models.network.splice_images import build_layout, trained_tokens
 from vlmbench.models.parts.language.model import FAMILIES
 from vlmbench.models.systems.tinyllava import TinyLLaVA
 
+PACKED = (
+    Conversation((("<image>\nWhat is it?", "the table"), ("<image>\nWho?", "no")), tiny.picture(), independent=True),
+    Conversation(
+        (("<image>\nWhat is there?", "no"), ("<image>\nIs it?", "the table no")), tiny.picture(1), independent=True
+    ),
+)
+"""Two questions about each image; the first token of an answer may be predicted by the last one of its prompt alone."""
 ROWS = (
     Conversation((("<image>\nWhat is it?", "the table"),), tiny.picture()),
     Conversation((("What?\n<image>", "no"),), tiny.picture(1)),
@@ -40,12 +47,13 @@ def _whole(model: TinyLLaVA, batch: dict[str, Tensor]) -> Tensor:
 
 
 @pytest.mark.parametrize("kind", sorted(FAMILIES))
-@pytest.mark.parametrize("again", [False, True], ids=["kept", "computed again"])
-def test_loss_and_gradients_are_those_of_the_whole_model(kind: str, again: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("packed", "again"), [(False, False), (False, True), (True, False)])
+def test_loss_and_gradients_are_those_of_the_whole_model(kind: str, packed: bool, again: bool, tmp_path: Path) -> None:
+    """`again`: activations are computed again in the backward pass."""
     model = _model(kind, tmp_path)
     model.tune(LEARNS, checkpointing=again)
     model.module.train()
-    batch = model.collate(ROWS, "pretrain")
+    batch = model.collate(PACKED if packed else ROWS, "phi" if packed and kind == "phi" else "pretrain")
     loss, whole = model.loss(batch), _whole(model, batch)
     assert loss.item() == pytest.approx(whole.item(), abs=1e-6)
     found, wanted = _gradients(model, loss), _gradients(model, whole)
@@ -67,6 +75,19 @@ def test_the_last_mlp_sees_only_what_is_learnt(tmp_path: Path) -> None:
     assert seen[-1] == (places, 32)
     model.network(batch)
     assert [len(shape) for shape in seen[2:]] == [3, 3]
+
+
+def test_of_packed_questions_too(tmp_path: Path) -> None:
+    """The prefix's last MLP is read by nobody, the questions' where a token of an answer is predicted."""
+    model = _model("phi", tmp_path)
+    seen: list[tuple[int, ...]] = []
+    model.network.language_model.base_model.layers[-1].mlp.fc1.register_forward_pre_hook(
+        lambda _, given: seen.append(tuple(given[0].shape))
+    )
+    batch = model.collate(PACKED, "phi")
+    model.loss(batch)
+    places = len(trained_tokens(build_layout(batch, model.visual_tokens, 512))[2])
+    assert seen == [(0, 32), (places, 32)]
 
 
 def test_nothing_is_left_behind_when_the_run_fails(tmp_path: Path) -> None:
