@@ -130,8 +130,8 @@ def evaluate(run: Path, task: DiskTask, model: Model) -> runner.Outcome:
 
 def drive(options: argparse.Namespace) -> int:
     """One run; prints a line of JSON."""
-    task = DiskTask(pictures=options.pictures, each=EACH, root=options.data)
-    questions, took, start = task.pictures * EACH, {}, time.process_time()
+    task = DiskTask(pictures=options.pictures, each=options.each, root=options.data)
+    questions, took, start = task.pictures * task.each, {}, time.process_time()
     if not options.workers:
         outcome = evaluate(options.run, task, Slow(0.0))
     else:
@@ -161,7 +161,19 @@ class Trial:
     pictures: int
     seconds: float
     """For a group."""
+    each: int = EACH
+    """Questions about an image."""
     mark: str = field(default_factory=lambda: f"{ray_workers.SESSION}{secrets.token_hex(8)}")
+
+    @property
+    def questions(self) -> int:
+        """All of them."""
+        return self.pictures * self.each
+
+    @property
+    def task(self) -> DiskTask:
+        """What is asked."""
+        return DiskTask(pictures=self.pictures, each=self.each, root=self.folder / "data")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -171,7 +183,12 @@ class Trial:
 
     def start(self, run: str, workers: int, address: str = "local") -> subprocess.Popen[str]:
         """A run of its own; 0 workers: one process without Ray."""
-        words = [f"--workers={workers}", f"--pictures={self.pictures}", f"--seconds={self.seconds}"]
+        words = [
+            f"--workers={workers}",
+            f"--pictures={self.pictures}",
+            f"--seconds={self.seconds}",
+            f"--each={self.each}",
+        ]
         places = [f"--run={self.folder / run}", f"--data={self.folder / 'data'}", f"--address={address}"]
         command = [sys.executable, "-m", "tests.kills.shards", "drive", *words, *places]
         pipe = subprocess.PIPE
@@ -227,7 +244,7 @@ def with_a_killed_node(trial: Trial, workers: int) -> dict[str, Any]:
     found = nodes(trial.environment, [workers // 2, workers - workers // 2])
     try:
         run = trial.start("node", workers, found.address)
-        trial.wait_for("node", trial.pictures * EACH // 3, run)
+        trial.wait_for("node", trial.questions // 3, run)
         found.remove_node(found.list_all_nodes()[-1], allow_graceful=False)
         return trial.result(run)
     finally:
@@ -239,7 +256,7 @@ def with_a_killed_head(trial: Trial, workers: int) -> tuple[int, int, str]:
     found = nodes(trial.environment, [workers // 2, workers - workers // 2])
     try:
         run = trial.start("head", workers, found.address)
-        trial.wait_for("head", trial.pictures * EACH // 3, run)
+        trial.wait_for("head", trial.questions // 3, run)
         had = trial.logged("head")
         kill_head(found)
         _, said = run.communicate(timeout=600)
@@ -253,22 +270,22 @@ def left_behind(trial: Trial) -> list[str]:
     return ray_workers.left_behind(trial.mark, ray_workers.PATIENCE_OF_AGENTS, but=())
 
 
-def measure(sizes: Sequence[int], workers: int, folder: Path) -> None:
+def measure(sizes: Sequence[int], workers: int, each: int, folder: Path) -> None:
     """Print what a question costs the process that drives, from runs of two or more sizes."""
     print("| questions | CPU s | of it asking | us a question, asking | peak MB | a worker's peak MB |\n|" + "---|" * 6)
     for questions in sizes:
-        trial = Trial(folder / str(questions), questions // EACH, 0.0)
-        DiskTask(pictures=trial.pictures, each=EACH, root=trial.folder / "data").write()
+        trial = Trial(folder / str(questions), questions // each, 0.0, each)
+        trial.task.write()
         took = trial.result(trial.start("run", workers))
         asking, peak, own = took["asking_cpu"], took["peak"] / 1e6, took["peak_memory_bytes"] / 1e6
-        each = asking / questions * 1e6
-        print(f"| {questions:,} | {took['cpu']:.1f} | {asking:.1f} | {each:.0f} | {peak:.0f} | {own:.0f} |", flush=True)
+        per = asking / questions * 1e6
+        print(f"| {questions:,} | {took['cpu']:.1f} | {asking:.1f} | {per:.0f} | {peak:.0f} | {own:.0f} |", flush=True)
 
 
 def kills(workers: int, trial: Trial) -> list[str]:
     """Everything that is wrong, after a calm run, a killed node, a killed head and a run that goes on without Ray."""
     wrong = []
-    DiskTask(pictures=trial.pictures, each=EACH, root=trial.folder / "data").write()
+    trial.task.write()
     trial.result(trial.start("calm", 0))
     node = with_a_killed_node(trial, workers)
     told = ("workers_replaced", "groups_given_again", "torch", "peak_memory_bytes", "asking_cpu", "asking_wall")
@@ -295,6 +312,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=64)
     parser.add_argument("--pictures", type=int, default=3000)
     parser.add_argument("--seconds", type=float, default=0.5, help="for a group of questions")
+    parser.add_argument("--each", type=int, default=EACH, help="questions about an image")
     parser.add_argument("--measure", type=lambda text: [int(word) for word in text.split(",")])
     parser.add_argument("--address", default="local")
     parser.add_argument("--run", type=Path)
@@ -308,9 +326,9 @@ def main() -> int:
             return 2
     with tempfile.TemporaryDirectory(prefix="shards-") as folder:
         if options.measure:
-            measure(options.measure, options.workers, Path(folder))
+            measure(options.measure, options.workers, options.each, Path(folder))
             return 0
-        wrong = kills(options.workers, Trial(Path(folder), options.pictures, options.seconds))
+        wrong = kills(options.workers, Trial(Path(folder), options.pictures, options.seconds, options.each))
     print("\n".join(wrong) or "equal records, nothing left behind")
     return bool(wrong)
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 from vlmbench.base.errors import ImageError
+from vlmbench.base.process.progress import each
 from vlmbench.base.samples import ImageRef
 from vlmbench.data.images import decoding as images
+
+
+@runtime_checkable
+class ReadsImages(Protocol):
+    """A model that can read images in many places at once, as a pool of workers can."""
+
+    def image_hashes(self, refs: Sequence[ImageRef]) -> Iterator[tuple[ImageRef, str]]:
+        """Each image with its content hash, in any order; "" for one that could not be read there."""
 
 
 class ImageHashes:
@@ -14,6 +24,15 @@ class ImageHashes:
 
     def __init__(self) -> None:
         self._known: dict[str, str | ImageError] = {}
+
+    def learn(self, refs: Iterable[ImageRef], model: object, doing: str) -> None:
+        """Have a model read these images, if it can do that; what it cannot read is read here in its turn."""
+        if not isinstance(model, ReadsImages):
+            return
+        distinct = list({ref.name: ref for ref in refs}.values())
+        for ref, found in each(model.image_hashes(distinct), doing, "image", len(distinct)):
+            if found:
+                self._known[ref.name] = found
 
     def of(self, refs: Sequence[ImageRef]) -> tuple[tuple[str, ...], str]:
         """One hash per image, or none and why an image cannot be read."""

@@ -120,6 +120,7 @@ def _requests(
 def _planned(choice: TaskChoice, pairs: Sequence[tuple[Sample, Request]], model: Model) -> list[PlannedRequest]:
     """The requests of one task with their images' hashes and keys. Raises ModelError for what the model cannot do."""
     of_questions, of_examples = ImageHashes(), ImageHashes()  # which may be of another split, with the same names
+    of_questions.learn((image for _, request in pairs for image in request.images), model, f"hashing of {choice.key}")
     planned = []
     fingerprint = model.fingerprint  # may be a hash over all weights
     for sample, request in progress.each(pairs, f"reading the images of {choice.key}", "question"):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
+from vlmbench.base.errors import ImageError
 from vlmbench.base.samples import ImageRef, Request
 from vlmbench.data.files import ImageFile
 from vlmbench.data.images import decoding as images
 
+AGAIN = "do not change data while a run reads them; the same command asks again"
 LIGHT = 4096
 """Bytes or characters that may travel in the place of a name."""
-PLAIN = (int, float, type(None), Path, FunctionType, BuiltinFunctionType)
+PLAIN = (int, float, type(None), Path, BuiltinFunctionType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class Group:
 def travels(ref: ImageRef) -> bool:
     """Whether a worker can be sent how to read an image instead of its bytes.
 
-    A file of a data folder, and what is made from one; not an image inside a dataset in memory.
+    A file of a data folder, and what this package makes from one; not an image inside a dataset in memory, and nothing
+    that needs code which a worker may not have.
     """
     return _light(ref.load)
 
@@ -49,9 +53,15 @@ def _light(value: Any) -> bool:
         return _light(value.load)
     if isinstance(value, ImageFile):  # its root may be a URL, whose connection is made anew
         return True
-    if is_dataclass(value):
+    if isinstance(value, FunctionType):
+        return _ours(value.__module__)
+    if is_dataclass(value) and _ours(type(value).__module__):
         return all(_light(getattr(value, field.name)) for field in fields(value))
     return isinstance(value, PLAIN)
+
+
+def _ours(module: str) -> bool:
+    return module.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _refs(requests: Sequence[Request]) -> Iterator[ImageRef]:
@@ -91,6 +101,27 @@ def _replaced(requests: Sequence[Request], change: Callable[[ImageRef], ImageRef
         return replace(request, images=tuple(map(change, request.images)), examples=shown)
 
     return [changed(request) for request in requests]
+
+
+def unchanged(requests: Sequence[Request], hashes: tuple[str, ...] | None) -> Sequence[Request]:
+    """Requests with bytes; an image that is another one than the run was planned with is one that cannot be read."""
+    if not hashes:
+        return requests
+    known: dict[int, ImageRef] = {}
+
+    def checked(ref: ImageRef, expected: str) -> ImageRef:
+        if id(ref.load) not in known:
+            known[id(ref.load)] = ref
+            with suppress(Exception):  # it says so itself when it is read
+                if images.fingerprint(ref.load()) != expected:
+                    error = ImageError(f"{ref.name} is another image than when the run was planned", hint=AGAIN)
+                    known[id(ref.load)] = ImageRef(ref.name, partial(_unreadable, error))
+        return replace(known[id(ref.load)], name=ref.name)
+
+    def of(request: Request) -> Request:
+        return replace(request, images=tuple(map(checked, request.images, hashes)))
+
+    return [of(request) for request in requests]
 
 
 def read_here(group: Group) -> tuple[Group, str]:

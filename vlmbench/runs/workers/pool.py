@@ -23,7 +23,7 @@ from typing import Any
 
 from vlmbench.base.errors import ModelError, VlmbenchError
 from vlmbench.base.model import Model
-from vlmbench.base.samples import Request, Response
+from vlmbench.base.samples import ImageRef, Request, Response
 from vlmbench.runs.execution.planning import PlannedRequest
 from vlmbench.runs.execution.runner import GIVE_UP_AFTER
 from vlmbench.runs.storage.store import RunStore
@@ -31,7 +31,8 @@ from vlmbench.runs.workers import calls, cluster
 from vlmbench.runs.workers import worker as workers
 from vlmbench.runs.workers.calls import LARGEST_BYTES, Call
 from vlmbench.runs.workers.cluster import Share
-from vlmbench.runs.workers.images import all_travel, with_image_bytes
+from vlmbench.runs.workers.hashing import by_workers
+from vlmbench.runs.workers.images import all_travel, unchanged, with_image_bytes
 from vlmbench.runs.workers.machines import Machines
 from vlmbench.runs.workers.merging import GroupAnswers
 from vlmbench.runs.workers.slots import Slot, cause_of_loss, check_version, combined
@@ -137,6 +138,18 @@ class Pool:
             for group in batch:
                 yield from zip(group.keys, group.responses, strict=True)
         call.merge.parts.remove()
+
+    def image_hashes(self, refs: Sequence[ImageRef]) -> Iterator[tuple[ImageRef, str]]:
+        """Each image with its content hash, as the workers have read it; "" for one that they could not read."""
+        return by_workers(self._ray, self._admitted, refs)
+
+    def _admitted(self) -> list[Slot]:
+        """The workers that are there by now."""
+        loading = {slot.loading: slot for slot in self._slots if slot.loading is not None}
+        loaded, _ = self._ray.wait(list(loading), num_returns=len(loading), timeout=0) if loading else ([], [])
+        for ref in loaded:
+            self._welcome(loading[ref])
+        return [slot for slot in self._slots if slot.replica is not None]
 
     def _work(self, call: Call) -> Iterator[list[GroupAnswers]]:
         """Have groups answered, and hand over what has come since the last time."""
@@ -249,7 +262,7 @@ class Pool:
             self._readers.map(with_image_bytes, (g.requests for g, h in zip(groups, heavy, strict=True) if h))
         )
         return [
-            replace(group, requests=tuple(next(loaded)), hashes=None) if needs else group
+            replace(group, requests=tuple(unchanged(next(loaded), group.hashes)), hashes=None) if needs else group
             for group, needs in zip(groups, heavy, strict=True)
         ]
 
