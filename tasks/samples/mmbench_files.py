@@ -16,7 +16,8 @@ from vlmbench.scenes.scene import COLORS, GROUNDS, RELATIONS, STYLES, Dice, Scen
 
 from .common import jpeg, scenes, write
 
-IMAGES = 27
+IMAGES, CULTURE = 27, 18
+"""Pictures of MMBench and of CCBench."""
 HEADER = (
     "index", "question", "hint", "A", "B", "C", "D", "answer", "category", "image", "source", "l2-category", "comment",
     "split",
@@ -172,8 +173,9 @@ def questions(pictures: Sequence[Scene]) -> list[tuple[Scene, Choice]]:
     return found
 
 
-def rows(pictures: Sequence[Scene], chinese: bool) -> list[tuple[str, ...]]:
-    """The rows of one language: every question, then all of them with their options turned, and so on.
+def rows(pictures: Sequence[Scene], chinese: bool, category: str = "") -> list[tuple[str, ...]]:
+    """The rows of one language: every question, then all of them with their options turned, and so on. `category`: of
+    all; "": each question's own.
 
     Turned rows point to the first one's picture, but for the first question, whose rows carry it themselves.
     """
@@ -188,7 +190,8 @@ def rows(pictures: Sequence[Scene], chinese: bool) -> list[tuple[str, ...]]:
             options = _in([choice.options[at] for at in order], chinese)
             cells = (*options, *[""] * (4 - len(options)), "ABCD"[order.index(0)])
             cell = picture if not turn or number == 1 else str(index)
-            rest = (choice.leaf, cell, "drawn scenes", choice.ability, "", "dev")
+            kinds = (category, "") if category else (choice.leaf, choice.ability)
+            rest = (kinds[0], cell, "drawn scenes", kinds[1], "", "dev")
             row = (str(index + turn * ROTATION), text, choice.hints[chinese], *cells, *rest)
             made[index + turn * ROTATION] = row
     return [made[index] for index in sorted(made)]
@@ -206,7 +209,11 @@ def table(lines: Sequence[tuple[str, ...]]) -> str:
 
 
 def build_mmbench(folder: Path) -> None:
-    """`MMBench_DEV_EN.tsv` and `MMBench_DEV_CN.tsv`."""
+    """`MMBench_DEV_EN.tsv`, `MMBench_DEV_CN.tsv` and, with drawn scenes in the place of Chinese culture,
+    `CCBench.tsv`.
+    """
     pictures = scenes("mmbench", IMAGES)
     for name, chinese in (("EN", False), ("CN", True)):
         write(folder / f"MMBench_DEV_{name}.tsv", table(rows(pictures, chinese)))
+    drawn = scenes("ccbench", CULTURE)
+    write(folder / "CCBench.tsv", table(rows(drawn, True, category="sketch_reasoning")))

@@ -76,3 +76,29 @@ def test_memes_speak_of_the_weather_alone() -> None:
             row = json.loads(line)
             thing, verb, word = row["text"].upper().split()
             assert thing in THINGS and verb == "IS" and WORDS[word] == row["label"]
+
+
+def test_ccbench_asks_in_chinese_about_scenes_of_its_own() -> None:
+    """As MMBench's Chinese split, but of one category, and of no scene of that."""
+    from vlmbench.tasks.samples import mmbench_files
+    from vlmbench.tasks.samples.common import scenes
+
+    drawn = scenes("ccbench", mmbench_files.CULTURE)
+    assert not {scene.seed for scene in drawn} & {scene.seed for scene in scenes("mmbench", mmbench_files.IMAGES)}
+    text = mmbench_files.table(mmbench_files.rows(drawn, chinese=True, category="sketch_reasoning"))
+    kept = (SAMPLES / "mmbench" / "CCBench.tsv").read_bytes().decode("utf-8")
+    pictures = mmbench_files.HEADER.index("image")
+    words = [
+        [cell for at, cell in enumerate(line.split("\t")) if at != pictures]
+        for lines in (text, kept)
+        for line in lines.splitlines()
+    ]
+    half = len(words) // 2
+    assert words[:half] == words[half:]
+    task = choose_task("mmbench").task
+    samples = task.samples(Folder.sample("mmbench"), "ccbench")
+    assert len({sample.extra["group"] for sample in samples}) == mmbench_files.CULTURE
+    assert {sample.tags["language"] for sample in samples} == {"cn"}
+    assert {sample.tags["leaf"] for sample in samples} == {"sketch_reasoning"}
+    assert all(any("一" <= letter <= "鿿" for letter in sample.question) for sample in samples)
+    assert Counter(sample.target for sample in samples).most_common(1)[0][1] / len(samples) < 0.4
