@@ -166,6 +166,8 @@ class Request:
     def extras(self) -> dict[str, Any]:
         """What it has beside prompt, images, choices and history, for content hashes; empty for a plain question, whose
         hashes are those of earlier versions."""
+        if not (self.image_places or self.system or self.examples):
+            return {}
         examples = [[example.prompt, example.answer, example.image_places] for example in self.examples]
         extras = {"image_places": self.image_places, "system": self.system, "examples": examples}
         return {name: value for name, value in extras.items() if value}
@@ -225,9 +227,19 @@ class Response:
 
     def to_dict(self) -> dict[str, Any]:
         """As logs and checksums hold it: without reasoning where there is none, so that older checksums hold."""
-        later = ("reasoning", "reasoning_tokens")
-        fields = {name: getattr(self, name) for name in type(self).__dataclass_fields__}
-        return {name: value for name, value in fields.items() if value or name not in later}
+        fields = {
+            "text": self.text,
+            "choices": self.choices,
+            "finish": self.finish,
+            "error": self.error,
+            "prompt_tokens": self.prompt_tokens,
+            "new_tokens": self.new_tokens,
+            "seconds": self.seconds,
+            "margin": self.margin,
+            "rerun": self.rerun,
+        }
+        later = {"reasoning": self.reasoning, "reasoning_tokens": self.reasoning_tokens}
+        return fields | {name: value for name, value in later.items() if value}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,27 +11,52 @@ from vlmbench.base.errors import DataError
 from vlmbench.base.files import unicode_problem
 from vlmbench.base.samples import Example, Request, Response, Sample
 
+AT_ONCE = 1000
+"""Questions that are tried together."""
 
-def check_encodable(task: str, sample: Sample, request: Request) -> None:
+
+def check_encodable(task: str, pairs: Sequence[tuple[Sample, Request]]) -> None:
     """Raise DataError for a question that could not be stored, before anything is asked."""
     import orjson
 
-    parts = {
-        "id": sample.id,
-        "question": sample.question,
-        "target": sample.target,
-        "choices": sample.choices,
-        "tags": dict(sample.tags),
-        "prompt": [request.prompt, request.choices, request.history, request.system],
-        "examples": [[example.prompt, example.answer] for example in request.examples],
-        "name of an image": [image.name for image in (*sample.images, *request.images)],
-        "cluster": sample.cluster,
-        "extra": {name: _plain(value) for name, value in sample.extra.items() if not name.startswith("_")},
-    }
+    for start in range(0, len(pairs), AT_ONCE):
+        some = pairs[start : start + AT_ONCE]
+        try:
+            orjson.dumps([_stored(*pair) for pair in some], default=str, option=orjson.OPT_NON_STR_KEYS)
+        except TypeError:  # one of them cannot
+            for sample, request in some:
+                _check_encodable(task, sample, _stored(sample, request))
+
+
+def _stored(sample: Sample, request: Request) -> list[Any]:
+    """What is stored of a question, in the order of PARTS."""
+    own = request.images is not sample.images
+    return [
+        sample.id,
+        sample.question,
+        sample.target,
+        sample.choices,
+        dict(sample.tags),
+        [request.prompt, request.choices, request.history, request.system],
+        [[example.prompt, example.answer] for example in request.examples],
+        [image.name for image in (*sample.images, *request.images)] if own else [i.name for i in sample.images],
+        sample.cluster,
+        {name: _plain(value) for name, value in sample.extra.items() if not name.startswith("_")},
+    ]
+
+
+PARTS = ("id", "question", "target", "choices", "tags", "prompt", "examples", "name of an image", "cluster", "extra")
+"""What is stored of a question, as messages name it."""
+
+
+def _check_encodable(task: str, sample: Sample, parts: Sequence[Any]) -> None:
+    """Raise DataError that says what cannot be stored, if anything."""
+    import orjson
+
     try:
         orjson.dumps(parts, default=str, option=orjson.OPT_NON_STR_KEYS)
     except TypeError as error:
-        for name, value in parts.items():
+        for name, value in zip(PARTS, parts, strict=True):
             for text in _texts(value):
                 if problem := unicode_problem(text):
                     where = f"{task}, sample {sample.id!a}, {name}"
@@ -42,6 +67,8 @@ def check_encodable(task: str, sample: Sample, request: Request) -> None:
 
 def check_image_places(task: str, request: Request) -> None:
     """Raise DataError where images and their places in the text do not fit each other, before anything is asked."""
+    if not (request.image_places or request.examples):
+        return
     first = request.history[0][0] if request.history else request.prompt
     shown: list[tuple[str, str, Request | Example]] = [("prompt", first, request)]
     shown += [(f"example {one.id!a}", one.prompt, one) for one in request.examples]

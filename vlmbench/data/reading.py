@@ -95,16 +95,19 @@ def read_whole(path: Path, limit: int = DATA_BYTES) -> bytes:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    check_ordinary(path, limit)
+    size = check_ordinary(path, limit)
     with path.open("rb") as file:
-        content = file.read(limit + 1)
+        content = file.read(size + 1)
+        if len(content) > size:
+            content += file.read(limit)
     if len(content) > limit:  # it grew, or a file system that gives no sizes
         raise _too_large(path, limit)
     return content
 
 
-def check_ordinary(path: Path, limit: int = DATA_BYTES) -> None:
-    """Raise DataError unless this is an ordinary file of at most `limit` bytes; OSError where nothing is."""
+def check_ordinary(path: Path, limit: int = DATA_BYTES) -> int:
+    """How many bytes an ordinary file has. Raises DataError for anything else and more than `limit`, OSError where
+    nothing is."""
     about = path.stat()
     kind = stat.S_IFMT(about.st_mode)
     if kind != stat.S_IFREG:
@@ -112,6 +115,7 @@ def check_ordinary(path: Path, limit: int = DATA_BYTES) -> None:
         raise DataError(f"cannot read it: {description}, not a file", where=str(path), hint="name an ordinary file")
     if about.st_size > limit:
         raise _too_large(path, limit)
+    return about.st_size
 
 
 def _too_large(path: Path, limit: int) -> DataError:

@@ -70,9 +70,9 @@ class ProtocolRules:
     images: Placement = FIRST
     """How images are shown that the text marks (`Benchmark.image_mark`)."""
 
-    @property
+    @cached_property
     def generation(self) -> Generation:
-        """How answers are generated."""
+        """How answers are generated: one object, which all requests share."""
         return Generation(max_new_tokens=self.tokens, num_beams=self.beams, stop=self.stop)
 
 

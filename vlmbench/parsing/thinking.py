@@ -47,7 +47,7 @@ MOST_FRAMES = 4
 """Frames inside one another that are taken off."""
 LONGEST_GAP = 10_000
 """Characters of blanks between two tags, at most."""
-_FIRST = "<◁["
+_FIRST = re.compile("[<◁[]")
 """The characters with which TAGS begin."""
 _BRACKETS = {"<": ">", "◁": "▷", "[": "]", "<|": "|>"}
 
@@ -172,7 +172,7 @@ def _stray(marks: Sequence[_Mark], number: int) -> int | None:
 
 
 def _marks(text: str, named: Sequence[Tag]) -> list[_Mark]:
-    if not any(first in text for first in _FIRST) and not named:  # nearly all answers
+    if not named and _FIRST.search(text) is None:  # nearly all answers
         return []
     tags = (*named, *TAGS)
     places = {word.lower(): (pair, word == tag[0]) for pair, tag in reversed(list(enumerate(tags))) for word in tag}
@@ -252,7 +252,7 @@ def apart(response: Response, named: Sequence[Tag] = ()) -> Response:
     """
     if not response.text or response.choices or response.finish == "error":
         return response
-    if not named and not any(first in response.text for first in _FIRST):  # nearly all answers
+    if not named and _FIRST.search(response.text) is None:  # nearly all answers
         return response
     found = split(response.text, named, cut=response.finish == "length")
     if not found.start:

@@ -19,7 +19,6 @@ from vlmbench.data.files import read_samples
 from vlmbench.parsing import thinking
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs as loading
-from vlmbench.runs.execution.runner import record_columns
 from vlmbench.runs.storage import answer_log as kept_answers
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage import run_tables
@@ -225,7 +224,7 @@ def write(
     scores = scoring.score_records(run.choices, records, manifest["tasks"], level, shrink)
     scores |= suite_scores.entries(manifest.get("suites", {}), scores)
     with RunStore.open(folder, manifest) as store:
-        store.finish(record_columns(records), scores, judge_verdicts.columns(records))
+        store.finish(records, scores, judge_verdicts.columns(records))
     return manifest, scores
 
 

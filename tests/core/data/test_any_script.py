@@ -228,4 +228,4 @@ def test_other_encodings_are_refused(encoding: str, tmp_path: Path) -> None:
 )
 def test_a_task_that_makes_one_is_refused_before_it_is_asked(sample: Sample, prompt: str, place: str) -> None:
     with pytest.raises(DataError, match=rf"mine, sample '.*', {place}: character 1 is U\+D800"):
-        check_encodable("mine", sample, Request(sample.id, prompt))
+        check_encodable("mine", [(sample, Request(sample.id, prompt))])

@@ -72,7 +72,7 @@ def used(task: Any, samples: list[Sample]) -> None:
     """What a run does with each sample before it is asked."""
     for sample in samples:
         request = task.build_request(sample, next(iter(task.protocols)))
-        encoding.check_encodable(task.name, sample, request)
+        encoding.check_encodable(task.name, [(sample, request)])
     pictures = {picture.name: picture for sample in samples for picture in sample.images}
     for picture in pictures.values():
         with contextlib.suppress(ImageError):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from vlmbench.base.errors import StoreError
-from vlmbench.base.samples import ChoiceScore, Generation, Request, Response
+from vlmbench.base.samples import ChoiceScore, Generation, Record, Request, Response, Sample, Score
 from vlmbench.runs.storage.layout import LOG
 from vlmbench.runs.storage.reopening import read_answers
 from vlmbench.runs.storage.store import RunStore, answer_key
@@ -77,10 +77,10 @@ def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
 
 
 def test_finished_results_with_another_identity_are_moved_aside_not_lost(tmp_path: Path) -> None:
-    columns = {name: [getattr(ANSWER, name)] for name in Response.__dataclass_fields__ if name != "choices"}
+    record = Record("toy", Sample("s1", "?", (), "a"), Request("s1", "?"), "k1", (), ANSWER, Score(1.0))
     with RunStore.open(tmp_path / "run", manifest()) as store:
         store.append("k1", ANSWER)
-        store.finish({"key": ["k1"], "choice_scores": ["[]"], **columns}, {"toy": {}})
+        store.finish([record], {"toy": {}})
     with RunStore.open(tmp_path / "run", manifest(identity="other")) as store:
         assert set(store.answers) == {"k1"}  # its key decides whether it may be used
     aside = list((tmp_path / "run" / "superseded").iterdir())

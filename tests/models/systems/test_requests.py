@@ -20,7 +20,7 @@ from vlmbench.models.engine.engine import Engine
 from vlmbench.models.engine.group_images import turns_of
 from vlmbench.models.parts.protocols import IMAGE_TOKEN
 from vlmbench.models.systems.tinyllava import TinyLLaVA
-from vlmbench.runs.execution.capabilities import refuse_unable
+from vlmbench.runs.execution.capabilities import Abilities
 
 A, B = noise(1), noise(2)
 ASKED = Request("asked", "What is it?", (A,), generation=Generation(max_new_tokens=8))
@@ -49,7 +49,7 @@ def words(system: Any, asked: Request) -> str:
 def refuse(asked: Request, system: Any) -> None:
     sample = Sample("s1", "", asked.images, None)
     task: Any = type("Task", (), {"name": "toy", "splits": ("test",), "protocols": ("official",)})()
-    refuse_unable(model(system), TaskChoice(task, "test", "official"), sample, asked)
+    Abilities.of(model(system)).refuse(TaskChoice(task, "test", "official"), sample, asked)
 
 
 @pytest.mark.parametrize(("longest", "most"), [(512, 170), (8, 2), (2, 1), (None, None)])

@@ -23,7 +23,7 @@ class ImageHashes:
     """The hashes of one split's images by name, which is unique in it; changed images have an object of their own."""
 
     def __init__(self) -> None:
-        self._known: dict[str, str | ImageError] = {}
+        self._known: dict[str, tuple[tuple[str, ...], str]] = {}
 
     def learn(self, refs: Iterable[ImageRef], model: object, doing: str) -> None:
         """Have a model read these images, if it can do that; what it cannot read is read here in its turn."""
@@ -36,15 +36,22 @@ class ImageHashes:
 
     def of(self, refs: Sequence[ImageRef]) -> tuple[tuple[str, ...], str]:
         """One hash per image, or none and why an image cannot be read."""
-        hashes = []
+        if len(refs) == 1:  # questions about one image share its tuple
+            return self._of(refs[0])
+        hashes: list[str] = []
         for ref in refs:
-            if ref.name not in self._known:
-                try:
-                    self._known[ref.name] = images.fingerprint(ref.load())
-                except ImageError as error:
-                    self._known[ref.name] = error
-            found = self._known[ref.name]
-            if isinstance(found, ImageError):
-                return (), str(found)
-            hashes.append(found)
+            found, error = self._of(ref)
+            if error:
+                return (), error
+            hashes += found
         return tuple(hashes), ""
+
+    def _of(self, ref: ImageRef) -> tuple[tuple[str, ...], str]:
+        found = self._known.get(ref.name)
+        if found is None:
+            try:
+                found = (images.fingerprint(ref.load()),), ""
+            except ImageError as error:
+                found = (), str(error)
+            self._known[ref.name] = found
+        return found

@@ -18,11 +18,11 @@ from vlmbench.data import encoding
 from vlmbench.data import notes as data_notes
 from vlmbench.data.files import read_samples
 from vlmbench.runs.execution import few_shot
-from vlmbench.runs.execution.capabilities import refuse_unable
+from vlmbench.runs.execution.capabilities import Abilities
 from vlmbench.runs.execution.image_hashes import ImageHashes
 from vlmbench.runs.execution.selection import Ids, selected
 from vlmbench.runs.storage import manifest
-from vlmbench.runs.storage.store import answer_key
+from vlmbench.runs.storage.store import AnswerKeys
 from vlmbench.scoring import draws
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from vlmbench.scoring.judge import Judge
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedRequest:
     """One sample of one task, with everything decided but the answer."""
 
@@ -73,7 +73,7 @@ def plan(
     """Read the samples, build the requests and hash the images. `data` is by task key, and so are
     `limits`, which are there where a task has one of its own, and `samples`: those that have been read before.
 
-    Raises ModelError where the model cannot do what a request asks (capabilities.refuse_unable).
+    Raises ModelError where the model cannot do what a request asks (Abilities.refuse).
     """
     result = Plan([], [])
     for choice in choices:
@@ -122,22 +122,16 @@ def _planned(choice: TaskChoice, pairs: Sequence[tuple[Sample, Request]], model:
     of_questions, of_examples = ImageHashes(), ImageHashes()  # which may be of another split, with the same names
     of_questions.learn((image for _, request in pairs for image in request.images), model, f"hashing of {choice.key}")
     planned = []
-    fingerprint = model.fingerprint  # may be a hash over all weights
+    task, able = choice.task, Abilities.of(model)
+    # the fingerprint may be a hash over all weights
+    keys = AnswerKeys(model=model.fingerprint, settings=model.settings, task=task.name, version=task.version)
+    encoding.check_encodable(choice.key, pairs)
     for sample, request in progress.each(pairs, f"reading the images of {choice.key}", "question"):
-        encoding.check_encodable(choice.key, sample, request)
         encoding.check_image_places(choice.key, request)
-        refuse_unable(model, choice, sample, request)
+        able.refuse(choice, sample, request)
         hashes, error = of_questions.of(request.images)
         shown, unread = of_examples.of([image for example in request.examples for image in example.images])
-        key = answer_key(
-            model=fingerprint,
-            settings=model.settings,
-            task=choice.task.name,
-            version=choice.task.version,
-            request=request,
-            images=hashes,
-            example_images=shown,
-        )
+        key = keys.of(request, hashes, shown)
         planned.append(PlannedRequest(choice.key, sample, request, key, hashes, error or unread))
     return planned
 

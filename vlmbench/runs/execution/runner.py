@@ -23,7 +23,7 @@ from vlmbench.data import encoding
 from vlmbench.parsing import thinking
 from vlmbench.runs.execution.planning import Plan, PlannedRequest, group_by_images
 from vlmbench.runs.execution.selection import place
-from vlmbench.runs.storage import answer_log, thumbnails
+from vlmbench.runs.storage import thumbnails
 from vlmbench.runs.storage.store import RunStore
 from vlmbench.scoring import score as scoring
 from vlmbench.scoring.suites import scores as suite_scores
@@ -99,7 +99,7 @@ def execute(
     _keep_facts(store.manifest, model, judge, watch)
     shown = {d: p for item in plan.requests for d, p in zip(item.image_hashes, item.request.images, strict=False)}
     decorate = partial(thumbnails.decorate, shown, model)
-    store.finish(record_columns(records), scores, _verdict_columns(records), decorate)
+    store.finish(records, scores, _verdict_columns(records), decorate)
     return Outcome(store.place, store.manifest, scores, records, sum(item.key in stored for item in plan.requests))
 
 
@@ -124,7 +124,7 @@ def _ask(
     asked: set[int] = set()
     looked_at: dict[int, Record] = {}
     seed = int(store.manifest.get("seed") or 0)
-    total = sum(len(group) for group in _groups(plan.requests, store.answers, seed))
+    total = len({item.key for item in plan.requests if not item.error} - store.answers.keys())
     with tqdm(total=total, unit="question", desc="asking", disable=None if progress else True) as bar:
         for wave in [plan.requests] if watch is None else watch.waves():
             for key, response in _stored(_groups(wave, {*store.answers, *failures}, seed), model, store):
@@ -275,65 +275,3 @@ def _record(
     else:
         score = scoring.score_response(choice.task, choice.protocol, item.sample, response)
     return Record(item.task, item.sample, item.request, item.key, item.image_hashes, response, score)
-
-
-def record_columns(records: Sequence[Record]) -> dict[str, list[Any]]:
-    """Records as the columns of records.parquet."""
-    import orjson
-
-    def text(value: Any) -> str:
-        return orjson.dumps(value, default=dict).decode()
-
-    dialogues = any(r.request.history for r in records)
-    placed = any(r.request.image_places for r in records)
-    few_shot = any(r.request.examples for r in records)
-    thoughts = any(r.response.reasoning or r.response.reasoning_tokens for r in records)
-    response_fields = (*answer_log.PLAIN, *(answer_log.REASONING if thoughts else ()))
-    columns: dict[str, list[Any]] = {
-        "task": [r.task for r in records],
-        "sample_id": [r.sample.id for r in records],
-        "question": [r.sample.question for r in records],
-        "prompt": [r.request.prompt for r in records],
-        "images": [[p.name for p in r.request.images] for r in records],
-        "image_hashes": [list(r.image_hashes) for r in records],
-        "target": [text(r.sample.target) for r in records],
-        "options": [list(r.sample.choices) for r in records],
-        "tags": [text(dict(r.sample.tags)) for r in records],
-        "cluster": [r.sample.cluster for r in records],
-        "extra": [extra_text(r.sample.extra) for r in records],
-        "status": [str(r.score.status) for r in records],
-        "value": [r.score.value for r in records],
-        "parsed_answer": [r.score.parsed_answer for r in records],
-        "note": [r.score.note for r in records],
-        "key": [r.key for r in records],
-        "choice_scores": [text(r.response.choices) for r in records],
-        answer_log.CHECKSUM: [answer_log.checksum(r.key, r.response) for r in records],
-    }
-    if dialogues:
-        columns["history"] = [text(r.request.history) for r in records]
-    if placed:
-        columns["image_places"] = [list(r.request.image_places) for r in records]
-    if few_shot:
-        columns["examples"] = [[example.id for example in r.request.examples] for r in records]
-    return columns | {name: [getattr(r.response, name) for r in records] for name in response_fields}
-
-
-def extra_text(extra: Mapping[str, Any]) -> str:
-    """What a run keeps of Sample.extra, as JSON: sets sorted, names of the whole split left out.
-
-    `null` for what JSON cannot hold: the run goes on, and comparing it says that it cannot.
-    """
-    import orjson
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, set | frozenset):
-            return sorted(value)
-        if isinstance(value, Mapping):
-            return dict(value)
-        raise TypeError(type(value).__name__)
-
-    kept = {name: value for name, value in extra.items() if not name.startswith("_")}
-    try:
-        return orjson.dumps(kept, default=plain).decode()
-    except TypeError:
-        return "null"

@@ -13,7 +13,6 @@ from vlmbench.base import registry
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ChoiceScore, Record, Request, Response, Sample, Score, Status
 from vlmbench.parsing import thinking
-from vlmbench.runs.execution.runner import record_columns
 from vlmbench.runs.imports import our_tasks, rules
 from vlmbench.runs.imports.peer_task import plain
 from vlmbench.runs.imports.readers import llava_folder
@@ -113,7 +112,7 @@ def imported(run: PeerRun, level: float | None = None, data: str | None = None) 
 def write(found: Imported, folder: Path) -> None:
     """Put it into a run's folder."""
     with RunStore.open(folder, found.manifest) as store:
-        store.finish(record_columns(found.records), found.scores)
+        store.finish(found.records, found.scores)
 
 
 def _fingerprint(run: PeerRun) -> str:

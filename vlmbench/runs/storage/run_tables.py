@@ -62,6 +62,8 @@ ALWAYS: tuple[str, ...] = (
 )
 ALWAYS += ("prompt_tokens", "new_tokens")
 """Columns without nulls."""
+WHOLE = ("prompt_tokens", "new_tokens", "reasoning_tokens", "crc32", "run")
+"""Numbers that are whole."""
 LATER: Mapping[str, Sequence[str]] = {
     RECORDS: ("extra", "history", "crc32", "reasoning", "reasoning_tokens", "image_places", "examples"),
     JUDGEMENTS: ("unread",),
@@ -157,6 +159,20 @@ def _todays_statuses(column: pa.ChunkedArray) -> pa.ChunkedArray:
     for old, new in EARLIER_STATUSES.items():
         column = pc.if_else(pc.equal(column, old), new, column)
     return column
+
+
+def arrow_type(name: str, column: str) -> pa.DataType:
+    """How a column of a table is written."""
+    import pyarrow as pa
+
+    kinds = {
+        TEXT: pa.string(),
+        NUMBER: pa.int64() if column in WHOLE else pa.float64(),
+        FLAG: pa.bool_(),
+        TEXTS: pa.list_(pa.string()),
+        NUMBERS: pa.list_(pa.int64()),
+    }
+    return kinds[KINDS[name][column]]
 
 
 def _holes(column: pa.ChunkedArray, kind: str | None) -> int:

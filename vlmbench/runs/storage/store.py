@@ -35,6 +35,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -44,9 +45,9 @@ import orjson
 from vlmbench.base import paths as places
 from vlmbench.base.errors import StoreError
 from vlmbench.base.files import replace_synced, write_atomically
-from vlmbench.base.samples import Request, Response
+from vlmbench.base.samples import Generation, Record, Request, Response
 from vlmbench.runs.storage import answer_log as kept_answers
-from vlmbench.runs.storage import reopening
+from vlmbench.runs.storage import record_columns, reopening
 from vlmbench.runs.storage.earlier_names import canonical
 from vlmbench.runs.storage.layout import (
     FORMAT,
@@ -63,6 +64,34 @@ if TYPE_CHECKING:
     from vlmbench.runs.storage.remote_store import RemoteRun
 
 
+class AnswerKeys:
+    """Keys of one model's answers to one task."""
+
+    def __init__(self, *, model: str, settings: Mapping[str, Any], task: str, version: int) -> None:
+        """`model` is the model's fingerprint."""
+        head = orjson.dumps([FORMAT, model, sorted(settings.items()), task, version])
+        self._head = hashlib.sha256(head[:-1] + b",")
+        self._generation: Generation | None = None
+        self._written = orjson.Fragment(b"")
+
+    def of(self, request: Request, images: tuple[str, ...], example_images: tuple[str, ...] = ()) -> str:
+        """Content hash of everything that decides an answer: 32 hex digits.
+
+        `images` and `example_images` are the hashes of the encoded images.
+        """
+        if request.generation is not self._generation:  # nearly all requests of a task share theirs
+            self._generation = request.generation
+            self._written = orjson.Fragment(orjson.dumps(sorted(request.generation.to_dict().items())))
+        content: list[Any] = [request.prompt, images, request.choices, self._written, request.seed or None]
+        if request.history:  # nothing without one, so that keys of single questions stay what they were
+            content.append(request.history)
+        if more := request.extras:
+            content.append([more, list(example_images)] if example_images else more)
+        digest = self._head.copy()
+        digest.update(orjson.dumps(content)[1:])
+        return digest.hexdigest()[:32]
+
+
 def answer_key(
     *,
     model: str,
@@ -73,27 +102,8 @@ def answer_key(
     images: tuple[str, ...],
     example_images: tuple[str, ...] = (),
 ) -> str:
-    """Content hash of everything that decides an answer: 32 hex digits.
-
-    `model` is the model's fingerprint, `images` and `example_images` the hashes of the encoded images.
-    """
-    content = [
-        FORMAT,
-        model,
-        sorted(settings.items()),
-        task,
-        version,
-        request.prompt,
-        images,
-        request.choices,
-        sorted(request.generation.to_dict().items()),
-        request.seed or None,
-    ]
-    if request.history:  # nothing without one, so that keys of single questions stay what they were
-        content.append(request.history)
-    if more := request.extras:
-        content.append([more, list(example_images)] if example_images else more)
-    return hashlib.sha256(orjson.dumps(content)).hexdigest()[:32]
+    """The key of one answer, as AnswerKeys has it."""
+    return AnswerKeys(model=model, settings=settings, task=task, version=version).of(request, images, example_images)
 
 
 class RunStore:
@@ -201,7 +211,7 @@ class RunStore:
 
     def finish(
         self,
-        rows: Mapping[str, list[Any]],
+        records: Sequence[Record],
         scores: Mapping[str, Any],
         judgements: Mapping[str, list[Any]] | None = None,
         decorate: Callable[[Path], None] | None = None,
@@ -214,9 +224,9 @@ class RunStore:
             self.manifest["finished"] = None
             if self._finished:  # new records under the old scores must not be read as one run
                 self.write_json(MANIFEST, {**self.manifest, "rescoring": True})
-            self._write_table(RECORDS, rows)
+            self._put_table(RECORDS, partial(record_columns.write, records))
             if judgements:
-                self._write_table(JUDGEMENTS, judgements)
+                self._put_table(JUDGEMENTS, partial(_write_columns, judgements))
             else:
                 (self.folder / JUDGEMENTS).unlink(missing_ok=True)
             self.write_json(SCORES, scores)
@@ -232,13 +242,11 @@ class RunStore:
         if self._remote is not None:
             self._remote.finished()
 
-    def _write_table(self, name: str, columns: Mapping[str, list[Any]]) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
+    def _put_table(self, name: str, write: Callable[[Path], None]) -> None:
+        """Have a table written, and put it in its place whole."""
         temporary = self.folder / (name + ".tmp")
         try:
-            pq.write_table(pa.table(dict(columns)), temporary, compression="zstd", row_group_size=kept_answers.ROWS)
+            write(temporary)
             replace_synced(temporary, self.folder / name)
         except OSError:
             with suppress(OSError):
@@ -265,6 +273,13 @@ class RunStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _write_columns(columns: Mapping[str, list[Any]], path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table(dict(columns)), path, compression="zstd", row_group_size=kept_answers.ROWS)
 
 
 def _check_same_run(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
