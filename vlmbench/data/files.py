@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,8 +26,8 @@ from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, DataSource, Task
 from vlmbench.data import notes
 from vlmbench.data.hub import Hub, HubTable
-from vlmbench.data.reading import IMAGE_BYTES, check_ordinary, is_dir, is_file, reaching, read_whole, reason
-from vlmbench.data.rows import Row, named_columns
+from vlmbench.data.reading import IMAGE_BYTES, check_ordinary, is_dir, is_file, leaves, reaching, read_whole, reason
+from vlmbench.data.rows import Row, named_columns, unique
 
 __all__ = [
     "Folder",
@@ -39,6 +38,7 @@ __all__ = [
     "Row",
     "folder_or_hub",
     "missing_images",
+    "parse_json",
     "read_json",
     "read_keyed",
     "read_object",
@@ -143,18 +143,10 @@ class ImageFile:
             except DataError as error:
                 raise ImageError(error.what, where=error.where, hint=error.hint) from None
             if exists:
-                if not remote and self._leaves(self.root / place):
+                if not remote and leaves(self.root / place, self.name):
                     raise ImageError("the image is a link out of the data folder", where=str(path), hint="copy it in")
                 return path
         return None
-
-    def _leaves(self, folder: Path) -> bool:
-        """Whether a link below the folder, which may be one itself, leads out of it."""
-        path, linked = str(folder), False
-        for part in self.name.split("/"):
-            path = f"{path}/{part}"
-            linked = linked or os.path.islink(path)  # noqa: PTH114 - a third of the time, for each image
-        return linked and not Path(path).resolve().is_relative_to(folder.resolve())
 
     def __call__(self) -> bytes:
         path = self.path()
@@ -239,7 +231,7 @@ def read_text(path: Path) -> str:
         ) from None
 
 
-def _parse(text: str, path: Path, line: int = 0) -> Any:
+def parse_json(text: str, path: Path, line: int = 0) -> Any:
     """JSON to Python: the quick parser; the standard one where it refuses (NaN, lone surrogates), or to explain."""
     try:
         return orjson.loads(text)
@@ -261,7 +253,7 @@ def _parse(text: str, path: Path, line: int = 0) -> Any:
 
 def read_json(path: Path) -> Any:
     """One JSON document. Raises DataError naming the line."""
-    return _parse(read_text(path), path)
+    return parse_json(read_text(path), path)
 
 
 def read_object(path: Path) -> Row:
@@ -273,11 +265,11 @@ def read_rows(path: Path) -> list[Row]:
     """Rows of a JSON-lines file or of a JSON array, whatever the suffix says (POPE has both under `.json`)."""
     text = read_text(path)
     if text.lstrip()[:1] == "[":
-        content = _parse(text, path)
+        content = parse_json(text, path)
         rows = [_row(item, path, f"item {number}") for number, item in enumerate(content, 1)]
     else:
         rows = [
-            _row(_parse(line, path, number), path, f"line {number}")
+            _row(parse_json(line, path, number), path, f"line {number}")
             for number, line in enumerate(text.split("\n"), 1)
             if line.strip()
         ]
@@ -309,7 +301,7 @@ def read_keyed(path: Path, field: str) -> dict[str, Row]:
     as often as there are rows, the file is parsed again with an eye on keys.
     """
     text = read_text(path)
-    content = _parse(text, path)
+    content = parse_json(text, path)
     if not isinstance(content, dict):
         raise DataError("an object with ids as keys was expected", where=str(path), hint="get the official file")
     if not content:
@@ -399,13 +391,3 @@ def read_bytes_head(path: Path) -> None:
             check_ordinary(path)
         with path.open("rb"):
             pass
-
-
-def unique(rows: Iterable[tuple[str, Row]], field: str) -> Mapping[str, Row]:
-    """Rows by id. Raises DataError, naming both rows, for an id that is there twice."""
-    by_id: dict[str, Row] = {}
-    for key, row in rows:
-        if key in by_id:
-            raise row.error(field, f"{key!r} is there twice: also at {by_id[key].at}")
-        by_id[key] = row
-    return by_id

@@ -66,20 +66,24 @@ def _size(task: Task, split: str, count: int) -> list[str]:
 
 def _repeats(samples: Sequence[Sample]) -> list[str]:
     """Questions that are there twice under different ids."""
-    first: dict[tuple[object, ...], str] = {}
+    first: dict[int, Sample] = {}  # by hash: contents take memory
     repeats: list[tuple[str, str]] = []
     for sample in samples:
-        content = (
-            sample.question,
-            tuple(image.name for image in sample.images),
-            sample.choices,
-            repr(sample.target),
-            tuple(sorted(sample.tags.items())),  # POPE's kinds share their questions about what is there
-        )
-        original = first.setdefault(content, sample.id)
-        if original != sample.id:
-            repeats.append((original, sample.id))
+        original = first.setdefault(hash(_content(sample)), sample)
+        if original.id != sample.id and _content(original) == _content(sample):
+            repeats.append((original.id, sample.id))
     if not repeats:
         return []
     many = "1 question is" if len(repeats) == 1 else f"{len(repeats):,} questions are"
     return [f"{many} there twice, with image and answer: {repeats[0][0]} and {repeats[0][1]}"]
+
+
+def _content(sample: Sample) -> tuple[object, ...]:
+    """A question without its id, to be compared and hashed."""
+    return (
+        sample.question,
+        tuple(image.name for image in sample.images),
+        sample.choices,
+        repr(sample.target),
+        tuple(sorted(sample.tags.items())),  # POPE's kinds share their questions about what is there
+    )

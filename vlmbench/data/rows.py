@@ -190,3 +190,13 @@ class Row:
     def _check_encodable(self, field: str, text: str) -> None:
         if problem := unicode_problem(text):
             raise self.error(field, problem, "write the whole character, or leave it out")
+
+
+def unique(rows: Iterable[tuple[str, Row]], field: str) -> Mapping[str, Row]:
+    """Rows by id. Raises DataError, naming both rows, for an id that is there twice."""
+    by_id: dict[str, Row] = {}
+    for key, row in rows:
+        if key in by_id:
+            raise row.error(field, f"{key!r} is there twice: also at {by_id[key].at}")
+        by_id[key] = row
+    return by_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +47,44 @@ def coco_images(
 def rows_of_list(path: Path, field: str) -> tuple[Mapping[str, Any], list[Row]]:
     """(The other fields, the rows of one list) of a JSON object. Raises DataError, also for an empty list."""
     content = read_json(path)
+    items = list_of(content, path, field)
+    refuse_empty(len(items), path, field)
+    rows = [row_of_list(values, path, field, number) for number, values in enumerate(items, 1)]
+    return {name: value for name, value in content.items() if name != field}, rows
+
+
+def list_of(content: Any, path: Path, field: str) -> list[Any]:
+    """A list in a JSON object. Raises DataError."""
     if not isinstance(content, dict) or not isinstance(content.get(field), list):
         raise DataError(f"an object with a list {field!r} was expected", where=str(path), hint="get the official file")
-    if not content[field]:
+    found: list[Any] = content[field]
+    return found
+
+
+def row_of_list(values: Any, path: Path, field: str, number: int) -> Row:
+    """One item as a row. Raises DataError for what is no object."""
+    at = f"{field}, item {number}"
+    if not isinstance(values, dict):
+        what = f"an object was expected, not {values!r:.40}"
+        raise DataError(what, where=f"{path}, {at}", hint="get the file again")
+    return Row(values, str(path), at)
+
+
+def refuse_empty(count: int, path: Path, field: str) -> None:
+    """Raise DataError for a list of nothing."""
+    if not count:
         raise DataError(f"the list {field!r} is empty", where=str(path), hint="get the file again")
-    for number, values in enumerate(content[field], 1):
-        if not isinstance(values, dict):
-            where = f"{path}, {field}, item {number}"
-            raise DataError(f"an object was expected, not {values!r:.40}", where=where, hint="get the file again")
-    rows = [Row(values, str(path), f"{field}, item {number}") for number, values in enumerate(content[field], 1)]
-    return {name: value for name, value in content.items() if name != field}, rows
+
+
+def each_by_key(rows: Iterable[Row], field: str) -> Iterator[tuple[str, Row]]:
+    """Each row with the id in one of its fields. Raises DataError for an id that is there twice."""
+    known: dict[str, str] = {}
+    for row in rows:
+        key = row.key(field)
+        if key in known:
+            raise row.error(field, f"{key!r} is there twice: also at {known[key]}")
+        known[key] = row.at
+        yield key, row
 
 
 def by_key(rows: Sequence[Row], field: str) -> Mapping[str, Row]:

@@ -17,7 +17,16 @@ from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile
 from vlmbench.data.answers.predictions import named
 from vlmbench.data.files import Folder, Hub, Row
-from vlmbench.data.official.files import by_key, coco_images, data_file, hub_questions, places, rows_of_list
+from vlmbench.data.official.files import (
+    by_key,
+    coco_images,
+    data_file,
+    each_by_key,
+    hub_questions,
+    places,
+    rows_of_list,
+)
+from vlmbench.data.official.json_list import RowsInParts
 
 LICENCE = "CC BY 4.0 (annotations); COCO terms of use, images from Flickr under their own licences"
 UNASKED = "_unasked"
@@ -101,19 +110,13 @@ class VqaChallenge:
         path = data.need(f"{task}'s question file of {split}", *_questions(part), hint=hint)
         head, questions = rows_of_list(path, "questions")
         rows = by_key(questions, "question_id")
-        notes: Mapping[str, Row] = {}
-        kinds: Mapping[str, Any] = {}
+        notes: Mapping[str, Note] = {}
         if part.annotations:
             file = data.need(f"{task}'s annotation file of {split}", *_annotations(part), hint=hint)
-            notes_head, annotations = rows_of_list(file, "annotations")
-            notes = by_key(annotations, "question_id")
-            named_kinds = notes_head.get("question_types")
-            kinds = named_kinds if isinstance(named_kinds, dict) else {}
+            notes = _notes(file)
             _refuse_other_ids(rows, notes, path, file)
         images = _Images(data, _subsets(head, part, path))
-        found = [
-            _sample(key, row, images(row), row.key("image_id"), notes.get(key), kinds) for key, row in rows.items()
-        ]
+        found = [_sample(key, row, images(row), row.key("image_id"), notes.get(key)) for key, row in rows.items()]
         whole = data.find(*_questions(self.parts[part.part_of])) if part.part_of else None
         if whole is None:
             return found
@@ -136,7 +139,7 @@ class VqaChallenge:
         rows = hub_questions(data, self.hub, self.hub_splits[split], fields, image_name)
         cluster = "image_id" if self.hub_shares_images else "question_id"
         return [
-            _sample(key, row, image, row.key(cluster), row if row.has("answers") else None, {})
+            _sample(key, row, (image,), row.key(cluster), _note(row) if row.has("answers") else None)
             for key, row, image in rows
         ]
 
@@ -166,9 +169,9 @@ class _Images:
 
     def __init__(self, data: Folder, subsets: Sequence[str]) -> None:
         self.data, self.subsets = data, subsets
-        self.known: dict[int, ImageRef] = {}
+        self.known: dict[int, tuple[ImageRef]] = {}
 
-    def __call__(self, row: Row) -> ImageRef:
+    def __call__(self, row: Row) -> tuple[ImageRef]:
         number = row.integer("image_id")
         if number not in self.known:
             where = {
@@ -177,34 +180,59 @@ class _Images:
             first, *others = where
             there = (name for name in where if others and self.data.find(*(f"{f}/{name}" for f in where[name])))
             name = next(there, first)
-            self.known[number] = self.data.image(row, name, *where[name], field="image_id")
+            self.known[number] = (self.data.image(row, name, *where[name], field="image_id"),)
         return self.known[number]
 
 
-def _sample(key: str, row: Row, image: ImageRef, cluster: str, note: Row | None, kinds: Mapping[str, Any]) -> Sample:
-    """One question. OK-VQA's annotations say what their codes of question types mean: `kinds`."""
-    question, target, tags = row.text("question"), None, {}
-    if note is not None:
-        target = human_answers(note)
-        kind = note.text("question_type")
-        tags = {"answer_type": note.text("answer_type"), "question_type": str(kinds.get(kind, kind))}
-    return Sample(key, question, (image,), target, tags=tags, cluster=cluster)
+Note = tuple[tuple[str, ...], Mapping[str, str]]
+"""What is kept of an annotation: the human answers, and the tags, which questions of one kind share."""
+
+
+def _notes(path: Path) -> Mapping[str, Note]:
+    """Annotations by the id of their question. OK-VQA's file says what its codes of question types mean."""
+    rows = RowsInParts(path, "annotations")
+    kinds: dict[tuple[str, str], dict[str, str]] = {}
+    found = {}
+    for key, row in each_by_key(rows, "question_id"):
+        kind = row.text("answer_type"), row.text("question_type")
+        found[key] = human_answers(row), kinds.setdefault(kind, {"answer_type": kind[0], "question_type": kind[1]})
+    if isinstance(meanings := rows.head.get("question_types"), dict):
+        for tags in kinds.values():
+            tags["question_type"] = str(meanings.get(tags["question_type"], tags["question_type"]))
+    return found
+
+
+def _note(row: Row) -> Note:
+    tags = {name: row.text(name) for name in ("answer_type", "question_type")}
+    return human_answers(row), tags
+
+
+def _sample(key: str, row: Row, images: tuple[ImageRef], cluster: str, note: Note | None) -> Sample:
+    """One question, with its annotation where there is one."""
+    target, tags = note or (None, {})
+    return Sample(key, row.text("question"), images, target, tags=tags, cluster=intern(cluster))
 
 
 def human_answers(row: Row, field: str = "answers") -> tuple[str, ...]:
     """The human answers of a row: a list of texts, or of objects with `answer`. Raises DataError."""
-    found: list[str] = []
-    for item in row.listing(field):
-        text = item.get("answer") if isinstance(item, dict) else item
-        if not isinstance(text, str):
-            raise row.error(field, f"a list of answers was expected, but it holds {item!r:.60}")
-        found.append(intern(text))
+    items = row.listing(field)
+    try:
+        found = tuple([intern(item["answer"]) for item in items])
+    except (TypeError, KeyError):  # texts, or a fault
+        texts = []
+        for item in items:
+            text = item.get("answer") if isinstance(item, dict) else item
+            if not isinstance(text, str):
+                problem = f"a list of answers was expected, but it holds {item!r:.60}"
+                raise row.error(field, problem) from None
+            texts.append(intern(text))
+        found = tuple(texts)
     if not found:
         raise row.error(field, "there are no answers")
-    return tuple(found)
+    return found
 
 
-def _refuse_other_ids(rows: Mapping[str, Row], notes: Mapping[str, Row], questions: Path, annotations: Path) -> None:
+def _refuse_other_ids(rows: Mapping[str, Row], notes: Mapping[str, Note], questions: Path, annotations: Path) -> None:
     """Questions and annotations must be of the same ids, as the official scorer asserts."""
     hint = f"use the question file and the annotation file of one split ({questions.name}, {annotations.name})"
     if absent := [key for key in rows if key not in notes]:
