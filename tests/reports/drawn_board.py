@@ -27,9 +27,9 @@ import numpy as np
 from vlmbench.base.registry import TaskChoice, choose_task
 from vlmbench.base.samples import Record, Request, Response, Sample, Score
 from vlmbench.data.files import Folder
+from vlmbench.runs.execution.record_columns import record_columns
 from vlmbench.runs.storage.layout import CHECK, MANIFEST, RECORDS, SCORES
 from vlmbench.runs.storage.manifest import hash_of
-from vlmbench.runs.storage.record_columns import record_columns
 from vlmbench.runs.storage.run_files import to_json
 from vlmbench.scoring.score import score_response, summarise
 

@@ -42,8 +42,8 @@ from vlmbench.base.json_shapes import (
     whole,
 )
 from vlmbench.base.samples import EARLIER_STATUSES, Sample, Score, Status, Verdict
+from vlmbench.runs.execution.record_columns import extra_text
 from vlmbench.runs.storage import earlier_names, reload
-from vlmbench.runs.storage.record_columns import extra_text
 from vlmbench.runs.storage.reload import Item, StoredRun, StoredTask
 from vlmbench.runs.storage.run_files import (
     ASKED_SHAPE,

@@ -19,6 +19,7 @@ from vlmbench.data.files import read_samples
 from vlmbench.parsing import thinking
 from vlmbench.plugins import loading as plugins
 from vlmbench.plugins import specs as loading
+from vlmbench.runs.execution import record_columns
 from vlmbench.runs.storage import answer_log as kept_answers
 from vlmbench.runs.storage import reload as stored
 from vlmbench.runs.storage import run_tables
@@ -224,7 +225,7 @@ def write(
     scores = scoring.score_records(run.choices, records, manifest["tasks"], level, shrink)
     scores |= suite_scores.entries(manifest.get("suites", {}), scores)
     with RunStore.open(folder, manifest) as store:
-        store.finish(records, scores, judge_verdicts.columns(records))
+        store.finish(record_columns.writer(records), scores, judge_verdicts.columns(records))
     return manifest, scores
 
 

@@ -16,8 +16,8 @@ from vlmbench.base.process import exit_codes
 from vlmbench.base.samples import Sample
 from vlmbench.cli import main as cli
 from vlmbench.data.files import Folder
+from vlmbench.runs.execution.record_columns import extra_text
 from vlmbench.runs.storage import reload as stored
-from vlmbench.runs.storage.record_columns import extra_text
 from vlmbench.runs.storage.reload import StoredRun
 
 JUDGED = {

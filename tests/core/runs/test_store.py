@@ -12,6 +12,7 @@ import pytest
 
 from vlmbench.base.errors import StoreError
 from vlmbench.base.samples import ChoiceScore, Generation, Record, Request, Response, Sample, Score
+from vlmbench.runs.execution.record_columns import writer
 from vlmbench.runs.storage.layout import LOG
 from vlmbench.runs.storage.reopening import read_answers
 from vlmbench.runs.storage.store import RunStore, answer_key
@@ -80,7 +81,7 @@ def test_finished_results_with_another_identity_are_moved_aside_not_lost(tmp_pat
     record = Record("toy", Sample("s1", "?", (), "a"), Request("s1", "?"), "k1", (), ANSWER, Score(1.0))
     with RunStore.open(tmp_path / "run", manifest()) as store:
         store.append("k1", ANSWER)
-        store.finish([record], {"toy": {}})
+        store.finish(writer([record]), {"toy": {}})
     with RunStore.open(tmp_path / "run", manifest(identity="other")) as store:
         assert set(store.answers) == {"k1"}  # its key decides whether it may be used
     aside = list((tmp_path / "run" / "superseded").iterdir())

@@ -279,6 +279,7 @@ def _write_run(
     scores: Mapping[str, Any],
 ) -> None:
     from vlmbench.base.samples import Record
+    from vlmbench.runs.execution import record_columns
     from vlmbench.runs.storage.store import RunStore, answer_key
 
     fingerprint = manifest["model"]["fingerprint"]
@@ -296,7 +297,7 @@ def _write_run(
         )
         records.append(Record(choice.key, sample, request, key, (), response, score))
     with RunStore.open(folder, manifest) as store:
-        store.finish(records, scores, columns(records))
+        store.finish(record_columns.writer(records), scores, columns(records))
 
 
 def _show(args: argparse.Namespace, manifest: Mapping[str, Any], scores: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from vlmbench.base.process.progress import each
 from vlmbench.base.samples import NOT_ASKED, Record, Request, Response
 from vlmbench.data import encoding
 from vlmbench.parsing import thinking
+from vlmbench.runs.execution import record_columns
 from vlmbench.runs.execution.planning import Plan, PlannedRequest, group_by_images
 from vlmbench.runs.execution.selection import place
 from vlmbench.runs.storage import thumbnails
@@ -99,7 +100,7 @@ def execute(
     _keep_facts(store.manifest, model, judge, watch)
     shown = {d: p for item in plan.requests for d, p in zip(item.image_hashes, item.request.images, strict=False)}
     decorate = partial(thumbnails.decorate, shown, model)
-    store.finish(records, scores, _verdict_columns(records), decorate)
+    store.finish(record_columns.writer(records), scores, _verdict_columns(records), decorate)
     return Outcome(store.place, store.manifest, scores, records, sum(item.key in stored for item in plan.requests))
 
 

@@ -13,6 +13,7 @@ from vlmbench.base import registry
 from vlmbench.base.registry import TaskChoice
 from vlmbench.base.samples import ChoiceScore, Record, Request, Response, Sample, Score, Status
 from vlmbench.parsing import thinking
+from vlmbench.runs.execution import record_columns
 from vlmbench.runs.imports import our_tasks, rules
 from vlmbench.runs.imports.peer_task import plain
 from vlmbench.runs.imports.readers import llava_folder
@@ -112,7 +113,7 @@ def imported(run: PeerRun, level: float | None = None, data: str | None = None) 
 def write(found: Imported, folder: Path) -> None:
     """Put it into a run's folder."""
     with RunStore.open(folder, found.manifest) as store:
-        store.finish(found.records, found.scores)
+        store.finish(record_columns.writer(found.records), found.scores)
 
 
 def _fingerprint(run: PeerRun) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.samples import NOT_YET, Record, Response
 from vlmbench.parsing import thinking
+from vlmbench.runs.execution import record_columns
 from vlmbench.runs.live.replanning import model_of, plan_again
 from vlmbench.runs.live.tail import Tail
 from vlmbench.runs.storage import thumbnails
@@ -136,7 +137,7 @@ class Live:
         shown = {d: p for item in asked for d, p in zip(item.image_hashes, item.request.images, strict=False)}
         manifest = {**self.manifest, "tasks": {**self.manifest["tasks"]}}
         with RunStore.open(folder, manifest) as store:
-            store.finish(self.records, self.scores)
+            store.finish(record_columns.writer(self.records), self.scores)
         thumbnails.decorate(shown, model_of(self.manifest), folder)
 
 

@@ -45,9 +45,9 @@ import orjson
 from vlmbench.base import paths as places
 from vlmbench.base.errors import StoreError
 from vlmbench.base.files import replace_synced, write_atomically
-from vlmbench.base.samples import Generation, Record, Request, Response
+from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.runs.storage import answer_log as kept_answers
-from vlmbench.runs.storage import record_columns, reopening
+from vlmbench.runs.storage import reopening
 from vlmbench.runs.storage.earlier_names import canonical
 from vlmbench.runs.storage.layout import (
     FORMAT,
@@ -211,20 +211,21 @@ class RunStore:
 
     def finish(
         self,
-        records: Sequence[Record],
+        write_records: Callable[[Path], None],
         scores: Mapping[str, Any],
         judgements: Mapping[str, list[Any]] | None = None,
         decorate: Callable[[Path], None] | None = None,
     ) -> None:
         """Write records.parquet, scores.json and the finished run.json; then the log has served.
 
+        `write_records` writes the records to a path (record_columns.writer).
         `decorate` is called with the folder when all that is safe, for what reports only look nicer with.
         """
         with _disk(self.folder):
             self.manifest["finished"] = None
             if self._finished:  # new records under the old scores must not be read as one run
                 self.write_json(MANIFEST, {**self.manifest, "rescoring": True})
-            self._put_table(RECORDS, partial(record_columns.write, records))
+            self._put_table(RECORDS, write_records)
             if judgements:
                 self._put_table(JUDGEMENTS, partial(_write_columns, judgements))
             else:

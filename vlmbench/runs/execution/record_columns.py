@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ def write(records: Sequence[Record], path: Path) -> None:
             part = _columns(records[start : start + answer_log.ROWS], names)
             arrays = [pa.array(part[name], schema.field(name).type) for name in names]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def writer(records: Sequence[Record]) -> Callable[[Path], None]:
+    """What writes them where RunStore.finish says."""
+    return partial(write, records)
 
 
 def _names(records: Sequence[Record]) -> list[str]:
