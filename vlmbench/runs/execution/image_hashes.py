@@ -32,7 +32,7 @@ class ImageHashes:
         distinct = list({ref.name: ref for ref in refs}.values())
         for ref, found in each(model.image_hashes(distinct), doing, "image", len(distinct)):
             if found:
-                self._known[ref.name] = found
+                self._known[ref.name] = (found,), ""
 
     def of(self, refs: Sequence[ImageRef]) -> tuple[tuple[str, ...], str]:
         """One hash per image, or none and why an image cannot be read."""
