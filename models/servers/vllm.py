@@ -27,8 +27,9 @@ from vlmbench.data.images import decoding as images
 from ..checkpoints import fingerprints
 from ..huggingface.thinking import AUTO
 from . import openai, vllm_process
-from .vllm_answers import EngineRequest, names_tokens, ranking, sampling, thinks, to_response
+from .vllm_answers import EngineRequest, names_tokens, sampling, thinks, to_response
 from .vllm_prompts import Conversations, Rendered, open_prompts
+from .vllm_ranking import ranking
 from .vllm_server import VllmServer
 
 LOGGER = logging.getLogger(__name__)

@@ -7,14 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vlmbench.base.errors import ModelError
-from vlmbench.base.samples import ChoiceScore, Request, Response
+from vlmbench.base.samples import Request, Response
 from vlmbench.parsing.thinking import apart
 
 from ..engine.decoding import Draft, Job
-from ..engine.packing import common_prefix
 from . import vllm_process
-from .vllm_prompts import Conversations, PreparedPrompt, Rendered, refuse_other_choice
+from .vllm_prompts import Conversations, PreparedPrompt, Rendered
 
 FINISHED = ("stop", "length")
 
@@ -87,67 +85,3 @@ def _margin(steps: Any) -> float | None:
         values = sorted((token.logprob for token in step.values()), reverse=True)
         gaps += [values[0] - values[1]] if len(values) > 1 else []
     return min(gaps, default=None)
-
-
-def ranking(request: Request, prompt: PreparedPrompt, prompts: Rendered | Conversations) -> EngineRequest:
-    """Choices by the summed log-probabilities of their tokens.
-
-    Choices of one token each are read off the open prompt, where this vLLM tells the log-probabilities of named tokens;
-    longer ones are made part of the prompt, and scored there.
-    """
-    sampling = vllm_process.module().SamplingParams
-    if prompt.choice_ids and all(ids[:-1] == prompt.ids for ids in prompt.choice_ids):
-        named = [ids[-1] for ids in prompt.choice_ids]
-        try:
-            params = sampling(temperature=0.0, max_tokens=1, logprob_token_ids=sorted(set(named)))
-        except TypeError:  # an older vLLM
-            pass
-        else:
-            return EngineRequest(
-                [(prompt.open_prompt, params)], lambda outs: _first(request, prompt, prompts, named, outs[0])
-            )
-    known = bool(prompt.choice_ids)
-    scored = sampling(temperature=0.0, max_tokens=1, prompt_logprobs=0)
-    opened = [] if known else [(prompt.open_prompt, sampling(temperature=0.0, max_tokens=1))]
-    return EngineRequest(
-        [*opened, *((choice, scored) for choice in prompt.choices)],
-        lambda outs: _ranked(request, prompt, prompts, outs),
-    )
-
-
-def _first(request: Request, prompt: PreparedPrompt, prompts: Any, named: Sequence[int], out: Any) -> Response:
-    """Choices of one token each by what the open prompt expects next."""
-    prompts.check(request, out.prompt_token_ids, prompt.ids)
-    [step] = out.outputs[0].logprobs
-    scores = []
-    for choice, token in zip(request.choices, named, strict=True):
-        refuse_other_choice(prompts.tokenizer, [token], choice)
-        scores.append(ChoiceScore(choice, float(step[token].logprob), 1))
-    return _scored(scores, len(out.prompt_token_ids))
-
-
-def _ranked(request: Request, prompt: PreparedPrompt, prompts: Any, outputs: Sequence[Any]) -> Response:
-    """Choices by their tokens behind what the open prompt shares with them. Raises ModelError."""
-    rows = [tuple(out.prompt_token_ids) for out in outputs[-len(prompt.choices) :]]
-    if prompt.choice_ids:
-        opened = prompt.ids
-        for row, expected in zip(rows, prompt.choice_ids, strict=True):
-            prompts.check(request, row, expected)
-    else:
-        opened = tuple(outputs[0].prompt_token_ids)
-        prompts.check(request, opened, ())
-    start = min(common_prefix([opened, row]) for row in rows)
-    if start >= min(map(len, rows)):
-        raise ModelError(f"cannot rank {list(request.choices)}: one has no tokens", hint="leave out empty choices")
-    scores = []
-    for choice, row, out in zip(request.choices, rows, outputs[-len(rows) :], strict=True):
-        refuse_other_choice(prompts.tokenizer, row[start:], choice)
-        values = [out.prompt_logprobs[at][row[at]].logprob for at in range(start, len(row))]
-        scores.append(ChoiceScore(choice, float(sum(values)), len(values)))
-    return _scored(scores, len(opened))
-
-
-def _scored(scores: Sequence[ChoiceScore], prompt_tokens: int) -> Response:
-    best = sorted((score.logprob for score in scores), reverse=True)
-    margin = best[0] - best[1] if len(best) > 1 else None
-    return Response(choices=tuple(scores), prompt_tokens=prompt_tokens, margin=margin)

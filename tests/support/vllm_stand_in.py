@@ -38,6 +38,7 @@ class SamplingParams:
     stop: list[str] | None = None
     max_tokens: int | None = 16
     min_tokens: int = 0
+    detokenize: bool = True
     logprobs: int | None = None
     prompt_logprobs: int | None = None
     logprob_token_ids: list[int] | None = None
@@ -53,6 +54,7 @@ class OldSamplingParams:
     stop: list[str] | None = None
     max_tokens: int | None = 16
     min_tokens: int = 0
+    detokenize: bool = True
     logprobs: int | None = None
     prompt_logprobs: int | None = None
     logprob_token_ids: list[int] | None = field(default=None, init=False)

@@ -25,9 +25,9 @@ from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import Generation, ImageRef, Request
 from vlmbench.data.images import decoding as images
 from vlmbench.models.huggingface import load as hf
-from vlmbench.models.servers import vllm, vllm_process
-from vlmbench.models.servers.vllm_answers import ranking
+from vlmbench.models.servers import vllm, vllm_process, vllm_ranking
 from vlmbench.models.servers.vllm_prompts import Conversations, Rendered, open_prompts, refuse_other_choice
+from vlmbench.models.servers.vllm_ranking import ranking
 
 pytestmark = pytest.mark.slow
 
@@ -141,16 +141,37 @@ def test_answers_and_rankings_are_those_of_hf(folder: str, monkeypatch: pytest.M
             [one.logprob for one in other.choices], abs=1e-3
         )
     named = [one for one in script.params if one.logprob_token_ids]
-    template = (Path(folder) / "chat_template.jinja").read_text("utf-8")
-    # A blank before a choice is a token of its own here.
-    assert bool(named) == (params is vllm_stand_in.SamplingParams and template != CONTENT)
+    assert bool(named) == (params is vllm_stand_in.SamplingParams)
 
 
 def test_choices_of_one_token_cost_one_prompt(original: Path, script: vllm_stand_in.Script) -> None:
     [response] = answers(load(original), [REQUESTS[4]]).values()
     assert [len(call) for call in script.calls] == [1] and len(response.choices) == 2
     answers(load(original), [REQUESTS[5]])
-    assert len(script.calls[-1]) == 3, "longer ones: each choice once"
+    assert len(script.calls[-1]) == 3, "longer ones in a short prompt: each choice once"
+
+
+def test_long_prompts_are_ranked_step_by_step(original: Path, script: vllm_stand_in.Script) -> None:
+    """Each place once where choices share their beginnings, with all tokens that come next there."""
+    long = replace(REQUESTS[5], prompt="Is it red? " * 60)
+    [ours], [theirs] = (answers(model, [long]).values() for model in (load(original), hf.load(str(original))))
+    steps = [text.rpartition("<end>")[2] for text in script.calls[-1]]
+    assert steps == ["", "n", "no", "no ", "no w", "no wa"]  # "not" goes on behind "no", too
+    assert [len(one.logprob_token_ids) for one in script.params] == [1, 1, 2, 1, 1, 1]
+    assert [one.logprob for one in ours.choices] == pytest.approx([one.logprob for one in theirs.choices], abs=1e-3)
+    assert [one.tokens for one in ours.choices] == [2, 6, 3]
+
+
+def test_more_tokens_than_vllm_tells_of_at_once(original: Path, script: vllm_stand_in.Script) -> None:
+    """The tokens of one place in several requests."""
+    many = tuple(chr(33 + at) for at in range(94))
+    for most, calls in ((128, 1), (40, 3)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(vllm_ranking, "MOST_NAMED", most)
+            [ours] = answers(load(original), [replace(REQUESTS[4], choices=many)]).values()
+            [theirs] = answers(hf.load(str(original)), [replace(REQUESTS[4], choices=many)]).values()
+        assert len(script.calls[-1]) == calls
+        assert [one.logprob for one in ours.choices] == pytest.approx([one.logprob for one in theirs.choices], abs=1e-3)
 
 
 def test_the_clock_stands_still(original: Path, tmp_path: Path, script: vllm_stand_in.Script) -> None:

@@ -148,6 +148,15 @@ def test_the_prefix_cache_is_read(pair: Pair) -> None:
     new = replace(FIRST, images=(ImageRef("new", partial(bytes, png((1, 77, 30)))),))
     questions = [replace(new, sample_id=str(at), prompt=f"Is it {word}?") for at, word in enumerate("abcd")]
     ranked = [replace(one, sample_id=f"r{one.sample_id}", choices=("yes", "no")) for one in questions]
-    pair.both([[*questions, *ranked]])
-    assert all(tokens > 577 for tokens, _ in pair.cached) and len(pair.cached) == 8
-    assert [held for _, held in pair.cached][1:] == [512] * 7
+    longer = [replace(one, sample_id=f"l{one.sample_id}", choices=("no way", "nobody", "not")) for one in questions]
+    for each in pair.both([[*questions, *ranked, *longer]]):
+        same(each)
+    assert len(pair.cached) == 4 + 4 + 4 * len({"", "no", "no ", "no w", "no wa", "nob", "nobo", "nobod"})
+    assert all(tokens > 577 for tokens, _ in pair.cached)
+    assert [held for _, held in pair.cached] == [0, *[512] * (len(pair.cached) - 1)]
+
+
+def test_many_choices(pair: Pair) -> None:
+    many = tuple(a + b for a in "yesnoYN" for b in "abcdefghijklmnopqrstuvwxyz")
+    for each in pair.both([[replace(FIRST, sample_id="many", choices=many)]]):
+        same(each)
