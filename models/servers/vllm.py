@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from ..checkpoints import fingerprints
 from ..huggingface.thinking import AUTO
 from . import openai, vllm_process
 from .vllm_answers import EngineRequest, names_tokens, sampling, thinks, to_response
+from .vllm_engine import Engine, start
 from .vllm_prompts import Conversations, Rendered, open_prompts
 from .vllm_ranking import ranking
 from .vllm_server import VllmServer
@@ -66,7 +68,7 @@ class InProcess:
         """
         self.name, self.fingerprint, self.reference = name, fingerprint, reference
         self._made_with, self._batch, self._prompts = dict(engine), batch, prompts
-        self._loaded: tuple[Any, Rendered | Conversations] | None = None
+        self._loaded: tuple[Engine, Rendered | Conversations] | None = None
         self._failed = 0
 
     @property
@@ -129,7 +131,7 @@ class InProcess:
 
     def _responses(self, requests: Sequence[Request]) -> list[Response]:
         """One response per request, of the first ones alone where their images are large."""
-        llm, prompts = self._engine()
+        engine, prompts = self._engine()
         image_cache = _ImageCache()
         entries: list[EngineRequest | Response] = []
         for request in requests:
@@ -138,7 +140,9 @@ class InProcess:
                 break
         outputs = iter(
             self._run(
-                llm, prompts, [item for entry in entries if isinstance(entry, EngineRequest) for item in entry.prompts]
+                engine,
+                prompts,
+                [item for entry in entries if isinstance(entry, EngineRequest) for item in entry.prompts],
             )
         )
         responses = []
@@ -179,7 +183,7 @@ class InProcess:
             [(prompt.open_prompt, params)], lambda outputs: to_response(request, prompt, prompts, outputs[0])
         )
 
-    def _run(self, llm: Any, prompts: Rendered | Conversations, pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
+    def _run(self, engine: Engine, prompts: Rendered | Conversations, pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
         """vLLM's output of each, or an error Response.
 
         Prompts that ask for the log-probabilities of named tokens go by themselves: beside one of them, vLLM 0.32 tells
@@ -188,10 +192,12 @@ class InProcess:
         outputs: dict[int, Any] = {}
         for named in (False, True):
             at = [n for n, (_, params) in enumerate(pairs) if names_tokens(params) is named]
-            outputs |= zip(at, self._run_together(llm, prompts, [pairs[n] for n in at]), strict=True)
+            outputs |= zip(at, self._run_together(engine, prompts, [pairs[n] for n in at]), strict=True)
         return [outputs[n] for n in range(len(pairs))]
 
-    def _run_together(self, llm: Any, prompts: Rendered | Conversations, pairs: Sequence[tuple[Any, Any]]) -> list[Any]:
+    def _run_together(
+        self, engine: Engine, prompts: Rendered | Conversations, pairs: Sequence[tuple[Any, Any]]
+    ) -> list[Any]:
         """The same in one call. A call that fails is asked one by one.
 
         Raises ModelError when that fails again and again, or the engine is dead.
@@ -199,13 +205,14 @@ class InProcess:
         if not pairs:
             return []
         try:
-            return prompts.run(llm, [prompt for prompt, _ in pairs], [params for _, params in pairs])
+            asked = [prompt for prompt, _ in pairs], [params for _, params in pairs]
+            return engine.ask(lambda llm: prompts.run(llm, *asked))
         except Exception as error:  # one prompt that is too long fails all that came with it
             self._refuse_dead(error)
         outputs: list[Any] = []
         for prompt, params in pairs:
             try:
-                outputs += prompts.run(llm, [prompt], [params])
+                outputs += engine.ask(partial(prompts.run, prompts=[prompt], params=[params]))
                 self._failed = 0
             except Exception as error:
                 self._refuse_dead(error)
@@ -226,23 +233,10 @@ class InProcess:
             hint = "the answers so far are kept: run the same command, which starts a new engine"
             raise ModelError(f"vLLM's engine died: {error}", hint=hint) from error
 
-    def _engine(self) -> tuple[Any, Rendered | Conversations]:
+    def _engine(self) -> tuple[Engine, Rendered | Conversations]:
         if self._loaded is None:
-            vllm = vllm_process.module()
-            made_with = {"gpu_memory_utilization": 0.3 if vllm_process.on_cpu() else 0.9, **self._made_with}
-            vllm_process.end_with_this_process()
-            with vllm_process.captured_stderr() as lines:
-                try:
-                    llm = vllm.LLM(**made_with)
-                except Exception as error:
-                    failure = error
-                else:
-                    self._loaded = llm, self._prompts or Conversations(llm.get_tokenizer())
-                    return self._loaded
-            reason = vllm_process.last_reason(lines)
-            message = str(failure) if not reason or reason in str(failure) else f"{failure}\n  its log says: {reason}"
-            hint = "docs/models/adapters.md tells the options that vLLM takes here, and what a CPU needs"
-            raise ModelError(f"vLLM cannot load {self._made_with['model']}: {message}", hint=hint) from failure
+            engine = start(self._made_with)
+            self._loaded = engine, self._prompts or Conversations(engine.llm.get_tokenizer())
         return self._loaded
 
 

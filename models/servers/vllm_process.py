@@ -16,7 +16,9 @@ from typing import Any
 
 LINES = 400
 """Of the engine's log that are looked through for the reason of a failure."""
-REASON = re.compile(r"\bERROR\b.*|^\w*(Error|Exception)\b.*")
+PREFIX = re.compile(r"^(\(.*?\)\s*)?(ERROR\s+[\d-]+\s+[\d:]+\s+)?(\[[^]]*\]\s*)?")
+RAISED = re.compile(r"[\w.]*(Error|Exception)\b")
+ELSEWHERE = re.compile(r"[Ss]ee (root cause|stack trace)")
 
 
 def module() -> Any:
@@ -70,17 +72,20 @@ def captured_stderr() -> Iterator[deque[str]]:
 
 
 def last_reason(lines: deque[str]) -> str:
-    """The last line of a log that says what went wrong, without its prefix; empty where none does."""
-    for line in reversed(lines):
-        words = re.sub(r"^(\(.*?\)\s*)?(ERROR\s+[\d-]+\s+[\d:]+\s+)?(\[[^]]*\]\s*)?", "", line).strip()
-        if words and (REASON.search(line) or REASON.search(words)):
-            return words
-    return ""
+    """The last line of a log that says what went wrong, without its prefix; empty where none does.
+
+    An exception that tells more than where to look is preferred to other lines of errors.
+    """
+    found = [(PREFIX.sub("", line).strip(), line) for line in reversed(lines)]
+    raised = (words for words, _ in found if RAISED.match(words) and not ELSEWHERE.search(words))
+    logged = (words for words, line in found if words and (" ERROR " in f" {line}" or RAISED.match(words)))
+    return next(raised, None) or next(logged, "")
 
 
 def engine_died(error: BaseException) -> bool:
     """Whether the engine's process is gone: every further question would fail."""
-    return any(kind.__name__ in ("EngineDeadError", "MPClientEngineMonitorError") for kind in type(error).__mro__)
+    dead = ("EngineDeadError", "EngineGoneError", "MPClientEngineMonitorError")
+    return any(kind.__name__ in dead for kind in type(error).__mro__)
 
 
 def end_with_this_process() -> None:

@@ -81,7 +81,7 @@ def cost(steps: Sequence[Step]) -> int:
     return len(steps[0].ids) + sum(min(len(step.ids), STEP_COST) for step in steps[1:])
 
 
-def answer_start(opened: Sequence[int], rows: Sequence[Sequence[int]]) -> int:
+def answer_start(opened: tuple[int, ...], rows: Sequence[tuple[int, ...]]) -> int:
     """Where the choices begin: behind what all of them share with the open prompt."""
     return min(common_prefix([opened, row]) for row in rows)
 

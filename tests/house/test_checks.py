@@ -16,7 +16,8 @@ CHECKS = ["lint", "types"]
 """What comes before all tests."""
 COMMANDS = ["-m ruff check .", "-m ruff format --check .", "-m mypy"]
 """What these targets run."""
-CALLERS = (".pre-commit-config.yaml", ".ci/run", ".github/workflows/test.yml", ".github/workflows/release.yml")
+CALLERS = (".pre-commit-config.yaml", ".ci/run", ".github/workflows/test.yml", ".github/workflows/release.yml",
+           ".github/workflows/vllm.yml")  # fmt: skip
 
 
 def text(name: str) -> str:
@@ -118,6 +119,16 @@ def test_a_release_is_built_checked_and_attached() -> None:
     dry = subprocess.run(["make", "-n", "dist"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for part in ("-m build", "-m twine check --strict", "pip install", "vlmbench run"):
         assert part in dry
+
+
+def test_vllm_is_tested_every_night_in_an_environment_of_its_own() -> None:
+    assert job_calls(workflow("vllm")["vllm"]) == ["vllm-test"]
+    [command] = commands_of("vllm-test")
+    assert "tests/models/vllm_real" in command
+    words = ["make", "--dry-run", "--always-make", "vllm-test", "VLLM_VENV=apart"]
+    dry = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert 'environment.py "apart"' in dry and '"apart/bin/python" -m pytest' in dry
+    assert ".venv/bin/python -m pip" not in dry.replace('"', "")
 
 
 def test_every_tool_has_a_pinned_version() -> None:

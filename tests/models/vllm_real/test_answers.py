@@ -45,7 +45,8 @@ class Pair:
 
     def count_cached(self) -> None:
         """From here on."""
-        llm, _ = self.vllm._engine()
+        engine, _ = self.vllm._engine()
+        llm = engine.llm
         generate = llm.generate
 
         def counting(*args: Any, **more: Any) -> Any:
