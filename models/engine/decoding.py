@@ -15,6 +15,7 @@ from vlmbench.base.errors import ModelError
 from vlmbench.base.samples import ChoiceScore, Generation
 from vlmbench.parsing.thinking import Tag, cut_at, has_tags
 
+from ..parts import host
 from ..parts.protocols import IMAGE_TOKEN
 from .packing import common_prefix
 from .thoughts import ThoughtLimits, thought_tokens
@@ -132,12 +133,27 @@ class Best(NamedTuple):
 
 def greedy(logits: Tensor) -> list[Best]:
     """(rows, vocabulary) float32 to each row's best token."""
-    best = logits.argmax(dim=-1).tolist()  # (rows,)
+    return _best(logits, logits.argmax(dim=-1))
+
+
+def _best(logits: Tensor, tokens: Tensor) -> list[Best]:
+    """Tokens chosen by (rows, vocabulary) logits, (rows,), with what is told of each row: the host waits once."""
     if logits.shape[-1] == 1:
-        return [Best(token, float("inf"), logit) for token, logit in zip(best, logits[:, 0].tolist(), strict=True)]
+        return [Best(token, float("inf"), logit) for token, logit in zip(*host.read(tokens, logits[:, 0]), strict=True)]
     top = logits.topk(2, dim=-1).values  # (rows, 2)
-    leads = torch.stack([top[:, 0] - top[:, 1], top[:, 0]], dim=-1).tolist()
-    return [Best(token, margin, logit) for token, (margin, logit) in zip(best, leads, strict=True)]
+    return [Best(*one) for one in zip(*host.read(tokens, top[:, 0] - top[:, 1], top[:, 0]), strict=True)]
+
+
+def choose(logits: Tensor, drafts: Sequence[Draft]) -> list[Best]:
+    """(rows, vocabulary) float32 to each draft's next token: the best one that it may have, or one drawn."""
+    logits = without_ends(logits, drafts)
+    drawn_rows = {row for row, draft in enumerate(drafts) if draft.job.generation.temperature > 0}
+    tokens = logits.argmax(dim=-1)  # (rows,)
+    if drawn_rows:
+        tokens = torch.stack(
+            [draft.draw(logits[row]) if row in drawn_rows else tokens[row] for row, draft in enumerate(drafts)]
+        )
+    return _best(logits, tokens)
 
 
 def without_ends(logits: Tensor, drafts: Sequence[Draft]) -> Tensor:
@@ -148,9 +164,8 @@ def without_ends(logits: Tensor, drafts: Sequence[Draft]) -> Tensor:
     ends = sorted(drafts[0].system.end_ids) if short else []
     if not ends:
         return logits
-    allowed = logits.clone()
-    allowed[torch.tensor(short)[:, None], torch.tensor(ends)] = -math.inf
-    return allowed
+    rows, columns = (host.send(torch.tensor(places), logits.device) for places in (short, ends))
+    return logits.index_put((rows[:, None], columns), logits.new_full((), -math.inf))
 
 
 def visual_tokens(features: Sequence[Tensor]) -> int:
@@ -194,12 +209,16 @@ class Sampler:
         if top_p < 1.0:
             self._warpers.append(TopPLogitsWarper(top_p))
 
-    def draw(self, scores: Tensor) -> int:
-        """The next token by (vocabulary,) float32 logits."""
+    def draw(self, scores: Tensor) -> Tensor:
+        """The next token, (), by (vocabulary,) float32 logits: any where they are no prediction.
+
+        By torch.multinomial's way and numbers, without its look at the probabilities, for which the host would wait.
+        """
         row = scores[None]
         for warp in self._warpers:
             row = warp(None, row)
-        return int(torch.multinomial(row.softmax(dim=-1), 1, generator=self._generator))
+        chances = row.softmax(dim=-1)
+        return (chances / torch.empty_like(chances).exponential_(1, generator=self._generator)).argmax(dim=-1)[0]
 
 
 @dataclass
@@ -220,13 +239,11 @@ class Draft:
         self._sampler: Sampler | None = None
         self._limits = ThoughtLimits(self.job.generation, self.system.decode, self._named)
 
-    def choose(self, scores: Tensor, best: Best) -> Best:
-        """The next token by (vocabulary,) float32 logits whose best token is known: that one, or one drawn."""
-        if self.job.generation.temperature <= 0 or not math.isfinite(best.logit):
-            return best
+    def draw(self, scores: Tensor) -> Tensor:
+        """A token, (), drawn by (vocabulary,) float32 logits."""
         if self._sampler is None:
             self._sampler = Sampler(self.job, scores.device)
-        return best._replace(token=self._sampler.draw(scores))
+        return self._sampler.draw(scores)
 
     def push(self, best: Best) -> bool:
         """Take the next token, or fail where the logits are no prediction. Returns whether the answer continues."""
@@ -305,23 +322,32 @@ def drawn(job: Job, decoder: AnswerDecoder, new: Sequence[int], prompt_tokens: i
     return Outcome(text, finish, None, prompt_tokens, new_tokens, thought)
 
 
-def rank(job: Job, rows: Sequence[Tensor], visual: int, observe: Observer) -> Outcome:
-    """Score a job's choices. `rows`: for each choice (scored tokens, vocabulary) float32 logits that predict them.
+def rank(asked: Sequence[tuple[Job, Sequence[Tensor]]], visual: int, observe: Observer) -> list[Outcome]:
+    """Score the choices of some jobs; the host waits once for all of them. Beside each job, for each of its choices
+    (scored tokens, vocabulary) float32 logits that predict them.
+    """
+    sums = []
+    for job, rows in asked:
+        step = 0
+        for ids, logits in zip(job.choice_ids, rows, strict=True):
+            for row in logits:
+                observe(job, step, row)
+                step += 1
+            targets = host.send(torch.tensor(ids[job.answer_start :], dtype=torch.long), logits.device)
+            sums.append(logits.log_softmax(dim=-1).gather(1, targets[:, None]).sum())  # (scored, 1) -> ()
+    totals = iter(host.read(torch.stack(sums))[0] if sums else ())
+    return [_ranked(job, rows, [next(totals) for _ in rows], visual) for job, rows in asked]
 
-    The margin is the lead of the best choice's sum over the second-best's. A sum is finite unless a logit is NaN or
+
+def _ranked(job: Job, rows: Sequence[Tensor], totals: Sequence[float], visual: int) -> Outcome:
+    """The margin is the lead of the best choice's sum over the second-best's. A sum is finite unless a logit is NaN or
     +inf, or the network rules a choice's token out (-inf): no ranking then.
     """
-    start, scores, step = job.answer_start, [], 0
-    for choice, ids, logits in zip(job.choices, job.choice_ids, rows, strict=True):
-        for row in logits:
-            observe(job, step, row)
-            step += 1
-        targets = torch.tensor(ids[start:], dtype=torch.long, device=logits.device)
-        picked = logits.log_softmax(dim=-1).gather(1, targets[:, None])  # (scored, vocabulary) -> (scored, 1)
-        total = float(picked.sum())
+    scores = []
+    for choice, ids, logits, total in zip(job.choices, job.choice_ids, rows, totals, strict=True):
         if not math.isfinite(total):
             return Outcome(finish="error", error=str(_no_score(choice, logits)))
-        scores.append(ChoiceScore(choice, total, len(targets)))
+        scores.append(ChoiceScore(choice, total, len(ids) - job.answer_start))
     best = sorted((score.logprob for score in scores), reverse=True)
     margin = best[0] - best[1] if len(best) > 1 else None
     return Outcome(margin=margin, prompt_tokens=job.prompt_tokens(visual), choices=tuple(scores))
@@ -338,11 +364,11 @@ def _no_score(choice: str, logits: Tensor) -> ModelError:
 def attention_mask(visible: Tensor, lm: Any, device: torch.device, dtype: torch.dtype) -> Tensor | None:
     """(lanes, rows, columns) bool to the language model's 4-D mask: bool, or additive for attention by plain matmuls.
 
-    None when single rows see everything: the model's own default, and its fastest path.
+    `visible` is the host's. None when single rows see everything: the model's own default, and its fastest path.
     """
     if visible.shape[1] == 1 and bool(visible.all()):
         return None
-    mask = visible[:, None].to(device)  # (lanes, 1, rows, columns), broadcast over heads
+    mask = host.send(visible[:, None], device)  # (lanes, 1, rows, columns), broadcast over heads
     if getattr(lm.config, "_attn_implementation", "sdpa") != "eager":
         return mask
     return torch.zeros(mask.shape, dtype=dtype, device=device).masked_fill(~mask, torch.finfo(dtype).min)

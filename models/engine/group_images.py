@@ -12,6 +12,7 @@ from vlmbench.base.errors import ImageError, ModelError
 from vlmbench.base.samples import ImageRef, Request
 from vlmbench.data.images import decoding as images
 
+from ..parts import host
 from ..parts.protocols import System, Turn
 
 
@@ -107,7 +108,7 @@ class GroupFeatures:
             if key not in self._features:
                 pixels = self._pixels[key]
                 assert pixels is not None
-                moved = pixels.to(device=self.device, dtype=self.dtype)
+                moved = host.send(pixels, self.device).to(self.dtype)
                 self._features[key] = self.system.network.image_features(moved[None])[0]
             found.append(self._features[key])
         return found

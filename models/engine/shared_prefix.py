@@ -16,25 +16,27 @@ import torch
 from torch import Tensor
 
 from ..network import skip_unused
+from ..parts import host
 from ..parts.protocols import IMAGE_TOKEN, System
 from . import packing
 from .decoding import (
     AnswerDecoder,
+    Best,
     Draft,
     Job,
     Observer,
     Outcome,
     PromptRow,
     attention_mask,
-    greedy,
+    choose,
     image_prefix,
     no_observer,
     prefix_length,
     prompt_rows,
     rank,
     visual_tokens,
-    without_ends,
 )
+from .lanes.columns import column_bytes, crop, lengths
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ class PackedEngine(ABC):
             lane = Lane(group, prompts, Limits(pack_tokens))
             lane.start()
             while lane.live:
-                lane.take(lane.run(*lane.next_inputs()))
+                logits = lane.run(*lane.next_inputs())
+                lane.take(logits, choose(logits, lane.drafts))
         return group.outcomes()
 
 
@@ -154,9 +157,10 @@ class Group:
     def outcomes(self) -> list[Outcome]:
         """The results in the jobs' order, once all lanes are at their end."""
         visual = self.engine._visual(self.features)
+        scored = [(job, self.scored[index]) for index, job in enumerate(self.jobs) if job.choices]
+        ranked = iter(rank(scored, visual, self.observe))
         return [
-            rank(job, self.scored[index], visual, self.observe) if job.choices else self.drafts[index].outcome(visual)
-            for index, job in enumerate(self.jobs)
+            next(ranked) if job.choices else self.drafts[index].outcome(visual) for index, job in enumerate(self.jobs)
         ]
 
 
@@ -222,11 +226,18 @@ class Lane:
         """What `next_inputs` gave, run behind the lane's cache: (live, vocabulary) float32 logits."""
         return self.engine.run(row, self.cache, torch.arange(len(row), device=row.device), **settings)
 
+    @property
+    def drafts(self) -> list[Draft]:
+        """The answers that continue."""
+        return self._row.drafts if self._row else []
+
     @torch.inference_mode()
-    def take(self, logits: Tensor) -> None:
-        """Choose the next token of each live answer by (live, vocabulary) logits; a pack that is done is replaced."""
+    def take(self, logits: Tensor, chosen: Sequence[Best]) -> None:
+        """Take the next token of each live answer, chosen by (live, vocabulary) logits; a pack that is done is
+        replaced.
+        """
         assert self._row is not None
-        self._row.take(logits)
+        self._row.take(logits, chosen)
         self._next_pack()
 
     def _next_pack(self) -> None:
@@ -304,7 +315,7 @@ class SharedPrefix(PackedEngine):
 
     def _embed(self, ids: Sequence[int], features: Sequence[Tensor] | None) -> Tensor:
         """Ids to (tokens, width), the next images' features in their places."""
-        row = torch.tensor(ids, dtype=torch.long, device=self.device)
+        row = torch.tensor(ids, dtype=torch.long)
         return self.system.network.embed(row, (features or ())[: ids.count(IMAGE_TOKEN)])
 
     @property
@@ -336,7 +347,7 @@ class PackedRow:
         alone = before == 0 and len(self.lengths) == 1
         visible = None if alone else packing.block_mask(self.lengths, before)  # (total, prefix + total)
         settings = self._settings(self.embeds, visible, packing.restart(self.lengths, before))
-        indices = torch.tensor(columns, dtype=torch.long, device=self.embeds.device)
+        indices = host.send(torch.tensor(columns, dtype=torch.long), self.embeds.device)
         logits = self.engine.run(self.embeds, self.cache, indices, **settings)
         return list(torch.split(logits, list(keep)))
 
@@ -344,19 +355,21 @@ class PackedRow:
         """Answer the suffixes at these places; (answers, vocabulary) logits predict their first tokens."""
         self._drafts, self._observe = drafts, observe
         self.tokens = dict.fromkeys(drafts, 0)
-        self.take(logits)
+        self.take(logits, choose(logits, self.drafts))
 
-    def take(self, logits: Tensor) -> None:
-        """Choose the next token of each live answer by (live, vocabulary) logits."""
-        live = list(self.tokens)
-        allowed = without_ends(logits, [self._drafts[place] for place in live])
+    @property
+    def drafts(self) -> list[Draft]:
+        """The answers that continue."""
+        return [self._drafts[place] for place in self.tokens]
+
+    def take(self, logits: Tensor, chosen: Sequence[Best]) -> None:
+        """Take the next token of each live answer, chosen by (live, vocabulary) logits."""
+        live, drafts = list(self.tokens), self.drafts
         self.tokens = {}
-        for place, row, scores, best in zip(live, logits, allowed, greedy(allowed), strict=True):
-            draft = self._drafts[place]
+        for place, draft, row, best in zip(live, drafts, logits, chosen, strict=True):
             self._observe(draft.job, self.steps, row)
-            chosen = draft.choose(scores, best)
-            if draft.push(chosen):
-                self.tokens[place] = chosen.token
+            if draft.push(best):
+                self.tokens[place] = best.token
         self.steps += 1
 
     def next_inputs(self) -> tuple[Tensor, dict[str, Any]]:
@@ -372,7 +385,7 @@ class PackedRow:
         dtype = embeds.dtype if embeds.is_floating_point() else self.engine.lm.dtype
         self.places = torch.cat([self.places, places])
         lanes = None if visible is None else visible[None]  # one lane
-        positions = (places + self.prefix.shift).to(embeds.device)[None]
+        positions = host.send(places + self.prefix.shift, embeds.device)[None]
         return self.engine._settings([self.prefix], lanes, self.places[None], positions, dtype)
 
 
@@ -381,20 +394,3 @@ def new_cache(most: int = 0, soon: int = 0) -> Any:
     from .lanes import cache  # imports transformers
 
     return cache.new_cache(most, soon)
-
-
-def column_bytes(cache: Any) -> int:
-    """Bytes that a column of a filled cache takes in all layers."""
-    held = (states for layer in cache.layers for states in (layer.keys, layer.values))
-    return sum(states[0, :, :1].nbytes for states in held if states is not None)  # None: attention to no image
-
-
-def lengths(cache: Any) -> list[int]:
-    """How many columns each layer holds: an image's, in layers of cross-attention."""
-    return [layer.get_seq_length() for layer in cache.layers]
-
-
-def crop(cache: Any, kept: Sequence[int]) -> None:
-    """Take all columns behind the first `kept` of each layer away; layers that came later keep none."""
-    for index, layer in enumerate(cache.layers):
-        layer.crop((kept[index] if index < len(kept) else 0) - layer.get_seq_length())

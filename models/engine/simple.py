@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..parts import host
 from ..parts.protocols import System
 from .decoding import (
     Draft,
@@ -38,7 +39,7 @@ class OneByOne:
         visual = visual_tokens(features)
         if job.choices:
             rows = [self._score(ids, len(ids) - job.answer_start, features) for ids in job.choice_ids]
-            return rank(job, rows, visual, observe)
+            return rank([(job, rows)], visual, observe)[0]
         if job.generation.temperature > 0 or job.generation.num_beams > 1:
             return self._sample(job, features, visual)
         return self._greedy(job, features, observe).outcome(visual)
@@ -54,7 +55,7 @@ class OneByOne:
             best = greedy(without_ends(logits, [draft]))[0]
             if not draft.push(best):
                 return draft
-            ids = torch.tensor([[best.token]], device=embeds.device)
+            ids = host.send(torch.tensor([[best.token]]), embeds.device)
             out = self.lm(input_ids=ids, past_key_values=out.past_key_values, use_cache=True)
             step += 1
 
@@ -93,6 +94,4 @@ class OneByOne:
 
     def _embed(self, ids: tuple[int, ...], features: Sequence[Tensor]) -> Tensor:
         """Ids to (1, tokens, width)."""
-        device = next(self.system.module.parameters()).device
-        row = torch.tensor(ids, dtype=torch.long, device=device)
-        return self.system.network.embed(row, features)[None]
+        return self.system.network.embed(torch.tensor(ids, dtype=torch.long), features)[None]

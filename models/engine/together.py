@@ -20,11 +20,12 @@ from torch import Tensor
 
 from vlmbench.base.errors import UsageError
 
-from .decoding import Job, Observer, Outcome, no_observer
+from .decoding import Job, Observer, Outcome, choose, no_observer
 from .group_images import describe
+from .lanes.columns import crop, lengths
 from .margin_scale import is_finite, max_difference, tolerance
 from .memory import halving, out_of_memory
-from .shared_prefix import Group, Lane, Limits, PackedEngine, crop, lengths
+from .shared_prefix import Group, Lane, Limits, PackedEngine
 
 LOGGER = logging.getLogger(__name__)
 SMALLEST_PACK = 16
@@ -219,19 +220,22 @@ class Together:
         started = time.perf_counter()
         try:
             given = [lane.next_inputs() for lane in lanes]
-            logits = self._logits(lanes, given)
+            logits = self._logits(lanes, given)  # (live, vocabulary)
+            chosen = choose(logits, [draft for lane in lanes for draft in lane.drafts])
         except Exception as error:
             return self._broken(error)
         self._note()
-        spent = (time.perf_counter() - started) / sum(lane.live for lane in lanes)
-        for lane, rows in zip(lanes, logits, strict=True):
+        spent = (time.perf_counter() - started) / len(chosen)
+        parts, at = torch.split(logits, [len(row) for row, _ in given]), 0
+        for lane, rows in zip(lanes, parts, strict=True):
+            best, at = chosen[at : at + len(rows)], at + len(rows)
             work = self._lanes.get(lane)
             if work is None:  # another lane of the same work has failed
                 continue
             work.seconds += spent * lane.live
             try:
                 with timed(work):
-                    lane.take(rows)
+                    lane.take(rows, best)
                 ended += self._settle(lane, work)
             except Exception as error:
                 ended += self._failed(work, error)
@@ -251,30 +255,29 @@ class Together:
                 self._alone(work)
         return works
 
-    def _logits(self, lanes: Sequence[Lane], given: Sequence[Given]) -> list[Tensor]:
-        """Each lane's (live, vocabulary) float32 logits."""
+    def _logits(self, lanes: Sequence[Lane], given: Sequence[Given]) -> Tensor:
+        """All lanes' (live, vocabulary) float32 logits."""
         from .lanes.attention import reason_against  # imports transformers
 
         if len(lanes) > 1 and self.joins and (reason := reason_against([settings for _, settings in given])):
             self._refuse(reason)
         if len(lanes) == 1 or not self.joins:
-            return [lane.run(*one) for lane, one in zip(lanes, given, strict=True)]
+            return torch.cat([lane.run(*one) for lane, one in zip(lanes, given, strict=True)])
         return self._joined(lanes, given) if self.state == TOGETHER else self._tried(lanes, given)
 
-    def _joined(self, lanes: Sequence[Lane], given: Sequence[Given]) -> list[Tensor]:
+    def _joined(self, lanes: Sequence[Lane], given: Sequence[Given]) -> Tensor:
         """One forward for all."""
         from .lanes.attention import LaneAttention, LaneInputs  # imports transformers
 
         self._attention = self._attention or LaneAttention(self.engine.lm)
         inputs = [LaneInputs(row, lane.cache, more) for lane, (row, more) in zip(lanes, given, strict=True)]
         with self._attention.joined(inputs) as (row, cache, settings):
-            logits = self.engine.run(row, cache, torch.arange(len(row), device=row.device), **settings)
-        return list(torch.split(logits, [len(row) for row, _ in given]))
+            return self.engine.run(row, cache, torch.arange(len(row), device=row.device), **settings)
 
-    def _tried(self, lanes: Sequence[Lane], given: Sequence[Given]) -> list[Tensor]:
+    def _tried(self, lanes: Sequence[Lane], given: Sequence[Given]) -> Tensor:
         """Together, then lane by lane: that counts. Settles whether lanes go together from now on."""
         kept = [lengths(lane.cache) for lane in lanes]
-        joined, reason = [], ""
+        joined, reason = None, ""
         try:
             joined = self._joined(lanes, given)
         except Exception as error:  # an architecture says in its own way that this is not for it
@@ -283,8 +286,8 @@ class Together:
             reason = describe(error)
         for lane, columns in zip(lanes, kept, strict=True):
             crop(lane.cache, columns)
-        alone = [lane.run(*one) for lane, one in zip(lanes, given, strict=True)]
-        pairs = zip(torch.cat(joined), torch.cat(alone), strict=True) if joined else ()
+        alone = torch.cat([lane.run(*one) for lane, one in zip(lanes, given, strict=True)])
+        pairs = () if joined is None else zip(joined, alone, strict=True)
         rows = [(one, two) for one, two in pairs if is_finite(two)]
         if rows:
             self.difference = max(max_difference(one, two) for one, two in rows)

@@ -33,6 +33,7 @@ from ..engine.decoding import (
     seed_of,
     without_ends,
 )
+from ..parts import host
 from .generate import PLAIN, Checker, TokenGenerator
 from .prompts import Prompt, move, pixels_of
 
@@ -95,14 +96,19 @@ class Plain:
         results: list[tuple[Draft, list[Tensor]]] = []
         for first in range(0, len(rows), size):
             results += self._batch(rows[first : first + size], observe)
-        outcomes, at = [], 0
-        for question in questions:
-            own, at = results[at : at + question.rows], at + question.rows
-            if question.job.choices:
-                outcomes.append(rank(question.job, [torch.stack(logits) for _, logits in own], 0, observe))
-            else:
-                outcomes.append(own[0][0].outcome(0))
-        return outcomes
+        own, at = {}, 0
+        for number, question in enumerate(questions):
+            own[number], at = results[at : at + question.rows], at + question.rows
+        scored = [
+            (question.job, [torch.stack(logits) for _, logits in own[number]])
+            for number, question in enumerate(questions)
+            if question.job.choices
+        ]
+        ranked = iter(rank(scored, 0, observe))
+        return [
+            next(ranked) if question.job.choices else own[number][0][0].outcome(0)
+            for number, question in enumerate(questions)
+        ]
 
     @torch.inference_mode()
     def sample(self, question: Question) -> Outcome:
@@ -166,7 +172,7 @@ class Plain:
         for name in rows[0].question.prompt.rows:
             cuts = [row.question.prompt.rows[name][:, : row.start] for row in rows]
             batch[name] = self._padded(cuts, longest, 0)  # (rows, longest, ...)
-        batch = {name: value.to(device) for name, value in batch.items()}
+        batch = {name: host.send(value, device) for name, value in batch.items()}
         medias = [row.question.prompt.media.tensors for row in rows]
         for name, value in medias[0].items():
             joined = torch.cat([media[name] for media in medias]) if isinstance(value, Tensor) else value
@@ -209,33 +215,28 @@ class _BatchWatcher:
     def before(self, _ids: Tensor, scores: Tensor) -> Tensor:
         """The logits processor, the last one: (rows, vocabulary) float32 to the same without end tokens that come too
         early, or to one that allows the forced token alone."""
-        self._called, forced = True, scores
-        if not self.rows[0].forced:
-            forced = without_ends(scores, self.drafts)
-            self._best = greedy(forced)
+        self._called = True
+        if self.rows[0].forced:
+            tokens = [row.forced[self.step] if live else 0 for row, live in zip(self.rows, self._live, strict=True)]
+            chosen = host.send(torch.tensor(tokens), scores.device)[:, None]  # (rows, 1)
+            return torch.full_like(scores, float("-inf")).scatter_(1, chosen, 0.0)
+        allowed = without_ends(scores, self.drafts)
+        self._best = greedy(allowed)
         for at, row in enumerate(self.rows):
-            if not self._live[at]:
-                continue
-            if row.forced:
-                forced = torch.full_like(scores, float("-inf")) if forced is scores else forced
-                forced[at, row.forced[self.step]] = 0.0
-            else:
+            if self._live[at]:
                 self.observe(row.question.job, self.step, scores[at])
-        if self.rows[0].forced and forced is not scores:
-            forced[[not live for live in self._live], 0] = 0.0
-        return forced
+        return allowed
 
     def after(self, ids: Tensor, _scores: Any) -> Tensor:
         """The stopping criterion: (rows,) bool, which rows are finished."""
         if not self._called:  # the class passes the criteria on, not the processors
             return torch.zeros(len(self.rows), dtype=torch.bool, device=ids.device)
         self.step += 1
-        for at, token in enumerate(ids[:, -1].tolist()):
-            row = self.rows[at]
+        for at, row in enumerate(self.rows):
             if not self._live[at]:
                 continue
             if row.forced:
                 self._live[at] = self.step < len(row.forced)
             else:
-                self._live[at] = self.drafts[at].push(self._best[at]._replace(token=token))
-        return torch.tensor([not live for live in self._live], device=ids.device)
+                self._live[at] = self.drafts[at].push(self._best[at])
+        return host.send(torch.tensor([not live for live in self._live]), ids.device)

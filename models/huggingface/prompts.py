@@ -21,6 +21,7 @@ from vlmbench.chat.turns import ASSISTANT, USER, Turn
 from vlmbench.data.images.decoding import PIXELS_AHEAD
 
 from ..engine.margin_scale import test_image
+from ..parts import host
 from ..parts.quiet_import import quiet_logs
 from . import template_clock
 from .chat_template import AN_IMAGE, MARK, ChatTemplate, inline, leading
@@ -100,7 +101,8 @@ def move(value: Any, device: torch.device, dtype: torch.dtype) -> Any:
     """A tensor to a device, floating numbers to a type; other values as they are."""
     if not isinstance(value, Tensor):
         return value
-    return value.to(device, dtype) if value.is_floating_point() else value.to(device)
+    moved = host.send(value, device)
+    return moved.to(dtype) if value.is_floating_point() else moved
 
 
 class Prompts:

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from vlmbench.base.errors import ModelError
 
+from ..parts import host
 from ..parts.connector.connector import LEGACY_WIDTH, TINYGPTV_MIDDLE, Connector, Widths
 from ..parts.language import lora, phi_norms
 from ..parts.language.lora import Adapters
@@ -125,7 +126,7 @@ class VisionLanguageModel(nn.Module):
 
     def embed(self, ids: Tensor, features: Sequence[Tensor]) -> Tensor:
         """(tokens,) ids to (tokens', d) embeddings, each IMAGE_TOKEN replaced by the next of the features, (visual
-        tokens, d) each; features are not looked at where no id asks for one.
+        tokens, d) each; features are not looked at where no id asks for one. Ids on a GPU are read back first.
 
         Sources: TinyLLaVA_Factory tinyllava/model/modeling_tinyllava.py@53f12c7, prepare_inputs_labels_for_multimodal;
         MiniGPT-4 minigpt4/models/minigpt_base.py@d94738a, get_context_emb, and the same of TinyGPT-V@83f6189. Raises
@@ -133,6 +134,7 @@ class VisionLanguageModel(nn.Module):
         """
         table = self.language_model.get_input_embeddings()
         places = (ids == IMAGE_TOKEN).nonzero().flatten().tolist()
+        ids = host.send(ids, table.weight.device)
         if not places:
             return cast("Tensor", table(ids))
         if len(places) != len(features):

@@ -52,8 +52,8 @@ class Network(Protocol):
         """(images, 3, height, width) to (images, visual tokens, width of the language model)."""
 
     def embed(self, ids: Tensor, features: Sequence[Tensor]) -> Tensor:
-        """(tokens,) ids to (tokens', d) embeddings, each IMAGE_TOKEN replaced by the next of the features, (visual
-        tokens, d) each. Raises ModelError where there are more or fewer of one than of the other.
+        """(tokens,) ids on the host to (tokens', d) embeddings, each IMAGE_TOKEN replaced by the next of the features,
+        (visual tokens, d) each. Raises ModelError where there are more or fewer of one than of the other.
         """
 
 

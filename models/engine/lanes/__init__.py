@@ -1,6 +1,6 @@
 """What lanes need of a network: a lane is a packed row of tokens with keys and values of its own.
 
-- cache: a transformers cache whose layers are written in place.
+- columns: how many columns a cache holds. cache: a transformers cache whose layers are written in place.
 - attention: the rows of several lanes in one forward, each attending to its own lane.
 
 Nothing here knows prompts, answers or images: those are the engine's.

@@ -29,8 +29,8 @@ class InPlaceLayer(DynamicLayer):  # type: ignore[misc]  # transformers counts a
         """Keys and values with all their room, (rows, heads, room, head_dim)."""
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Nothing is held at first."""
-        super().lazy_initialization(key_states, value_states)
+        """Nothing is held at first. Not DynamicLayer's own: it copies an empty tensor to the device."""
+        self.dtype, self.device, self.is_initialized = key_states.dtype, key_states.device, True
         self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
         self._wide = None
 

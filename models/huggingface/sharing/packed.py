@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ...engine.decoding import AnswerDecoder, Job, PromptRow, prefix_length, prompt_rows
 from ...engine.shared_prefix import PackedEngine, Prefix
+from ...parts import host
 from .masks import masks
 from .positions import on_axes, watched
 
@@ -107,7 +108,7 @@ class HfSharedPrefix(PackedEngine):
 
     def _embed(self, ids: Sequence[int], features: Any) -> Tensor:
         """The ids themselves, (tokens,): the model embeds them."""
-        return torch.tensor(ids, dtype=torch.long, device=self.model.device)
+        return host.send(torch.tensor(ids, dtype=torch.long), self.model.device)
 
 
 def _prompt_rows(jobs: Sequence[Job]) -> list[PromptRow]:

@@ -20,13 +20,13 @@ from ...engine.decoding import (
     Job,
     Observer,
     Outcome,
-    greedy,
+    choose,
     no_observer,
     prefix_length,
     prompt_rows,
     rank,
-    without_ends,
 )
+from ...parts import host
 from .packed import HfPrefix, HfSharedPrefix, Rendered
 
 ROWS = 16
@@ -64,10 +64,8 @@ class StateRows(HfSharedPrefix):
         ranked: dict[int, list[Tensor]] = {}
         for index in sorted(scores):  # a job's choices in their order
             ranked.setdefault(rows[index].job, []).append(scores[index])
-        return [
-            rank(job, ranked[index], 0, observe) if job.choices else drafts[index].outcome(0)
-            for index, job in enumerate(jobs)
-        ]
+        scored = iter(rank([(jobs[index], ranked[index]) for index in sorted(ranked)], 0, observe))
+        return [next(scored) if job.choices else drafts[index].outcome(0) for index, job in enumerate(jobs)]
 
 
 class StateBatch:
@@ -90,11 +88,11 @@ class StateBatch:
         scores = torch.cat([logits[place] for place in live]) if live else None  # (live, vocabulary)
         while scores is not None:
             tokens: dict[int, int] = {}
-            allowed = without_ends(scores, [drafts[place] for place in live])
-            for place, row, left, best in zip(live, scores, allowed, greedy(allowed), strict=True):
-                observe(drafts[place].job, step, row)
-                chosen = drafts[place].choose(left, best)
-                if drafts[place].push(chosen):
+            answers = [drafts[place] for place in live]
+            best = choose(scores, answers)
+            for place, draft, row, chosen in zip(live, answers, scores, best, strict=True):
+                observe(draft.job, step, row)
+                if draft.push(chosen):
                     tokens[place] = chosen.token
             live = list(tokens)
             scores = self._step(tokens, step) if live else None
@@ -104,7 +102,8 @@ class StateBatch:
         """One token more for each live suffix: (live, vocabulary) logits. Rows of finished ones are dropped."""
         live = list(tokens)
         if live != self.rows:
-            self.cache.reorder_cache(torch.tensor([self.rows.index(place) for place in live]))
+            kept = torch.tensor([self.rows.index(place) for place in live])
+            self.cache.reorder_cache(host.send(kept, self.ids.device))
             self.rows = live
         ids = self.engine._embed(list(tokens.values()), None)[:, None]  # (live, 1)
         return self._batch(ids, torch.tensor([self.ids.shape[1] + step]), 1)[:, 0]
@@ -112,7 +111,7 @@ class StateBatch:
     def _batch(self, ids: Tensor, behind: Tensor, keep: int) -> Tensor:
         """(rows, tokens) ids to (rows, kept, vocabulary) float32 logits. `behind`: (tokens,) places behind it."""
         places = (self.prefix.columns + behind).expand(len(ids), -1)  # (rows, tokens)
-        positions = (places + self.prefix.shift).to(ids.device)
+        positions = host.send(places + self.prefix.shift, ids.device)
         prefixes = [self.prefix] * len(ids)
         settings = self.engine._settings(prefixes, None, places, positions, self.engine.model.dtype)
         output = self.engine.model(

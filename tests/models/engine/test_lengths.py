@@ -12,7 +12,7 @@ from tests.models.engine.test_engine import Answers, ask, both, check_equal, que
 from tests.models.engine.toy import ToySystem, toy
 from vlmbench.base.samples import Generation, Request
 from vlmbench.data.images.decoding import decode
-from vlmbench.models.engine import shared_prefix
+from vlmbench.models.engine import decoding
 from vlmbench.models.engine.group_images import turns_of
 
 pytestmark = pytest.mark.slow
@@ -81,7 +81,7 @@ def test_a_pack_that_lets_answers_end_fails_the_check(monkeypatch: pytest.Monkey
     system, _ = ending()
     groups = asked(replace(TWELVE, min_new_tokens=6))
     simple = ask(system, groups, kind="simple")
-    monkeypatch.setattr(shared_prefix, "without_ends", lambda rows, drafts: rows)
+    monkeypatch.setattr(decoding, "without_ends", lambda rows, drafts: rows)
     with pytest.raises(AssertionError):
         check_equal(ask(system, groups), simple)
 

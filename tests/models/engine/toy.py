@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PhiConfig, PhiForCausalLM, SiglipVisionConfig, SiglipVisionModel
 
 from vlmbench.base.samples import ImageRef
+from vlmbench.models.parts import host
 from vlmbench.models.parts.protocols import IMAGE_TOKEN, Turn
 
 BOS = 0
@@ -50,9 +51,13 @@ class ToyNetwork(nn.Module):
 
     def embed(self, ids: Tensor, features: Sequence[Tensor]) -> Tensor:
         table, rest = self.language_model.get_input_embeddings(), list(features)
-        rows = [rest.pop(0) if token == IMAGE_TOKEN else table(token)[None] for token in ids]
+        words, parts, start = table(host.send(ids.clamp(min=0), table.weight.device)), [], 0
+        for place, token in enumerate(ids.tolist()):
+            if token == IMAGE_TOKEN:
+                parts += [words[start:place], rest.pop(0)]
+                start = place + 1
         assert len(rest) in (0, len(features))
-        return torch.cat(rows)
+        return torch.cat([*parts, words[start:]])
 
 
 class ToySystem:

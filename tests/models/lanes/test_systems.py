@@ -278,10 +278,10 @@ def test_a_failure_of_one_answer_leaves_the_others(monkeypatch: pytest.MonkeyPat
     marked = groups[3][0].prompt
     real = Lane.take
 
-    def fail(self: Lane, logits: Tensor) -> None:
+    def fail(self: Lane, logits: Tensor, chosen: Any) -> None:
         if any(marked == toy().decode(job.ids[-len(marked) - 11 : -11]) for job in self.group.jobs):
             raise ValueError("broken")
-        real(self, logits)
+        real(self, logits, chosen)
 
     monkeypatch.setattr(Lane, "take", fail)
     said = {r.sample_id: response for r, response in Engine(toy(), batch=64).answer(groups)}
