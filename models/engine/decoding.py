@@ -187,6 +187,26 @@ def check_scores(_ids: Tensor, scores: Tensor) -> Tensor:
     return scores
 
 
+class ScoreCheck:
+    """A logits processor that notes whether scores are finite, and looks only at the end: the host waits once."""
+
+    def __init__(self) -> None:
+        self._best: list[Tensor] = []
+
+    def __call__(self, _ids: Tensor, scores: Tensor) -> Tensor:
+        """(rows, vocabulary) to the same; a row that no token can be drawn from becomes zeros."""
+        best = scores.amax(dim=-1)  # NaN where there is one
+        self._best.append(best)
+        return torch.where(best.isfinite()[:, None], scores, 0.0)
+
+    def check(self) -> None:
+        """Raises ModelError where any row was no prediction; -inf rules a token out."""
+        bests = host.read(torch.cat(self._best).float())[0] if self._best else []
+        for best in bests:
+            if not math.isfinite(best):
+                raise not_finite(non_finite_name(best), "while the answer is drawn")
+
+
 def non_finite_name(number: float) -> str:
     """Name a number that is not finite."""
     return "NaN" if math.isnan(number) else "+inf" if number > 0 else "none above -inf"

@@ -32,7 +32,7 @@ from .quantize import check as check_quantization
 from .quantize import quantize as quantize_weights
 from .shared_prefix import SharedPrefix
 from .simple import OneByOne
-from .together import Together, Work, bounds_of
+from .together import Together, Work, bounds_of, check_compile
 
 KINDS = ("shared", "simple")
 DTYPES: Mapping[str, torch.dtype] = {
@@ -94,6 +94,7 @@ class Engine:
         quantize: str = "",
         linear: str = "",
         attention: str = "",
+        compile: str = "",
         observer: RequestObserver | None = None,
     ) -> None:
         """`threads` 0: torch's own number, 1 for a small network. `exact` asks answers with a margin under `fragile`
@@ -101,11 +102,12 @@ class Engine:
         are decoded together, over all images; `cache_memory`: most bytes of their keys and values; 0: what suits the
         device. `quantize`: `int8` or `int4` weights in the language model, which is changed in place. `linear`: `mkl`,
         `onednn` or `auto`, which library computes Linear layers. `attention`: `sdpa`, or `matmul` for bfloat16 on a
-        CPU.
+        CPU. `compile`: `decode` for steps of decoding as a compiled program.
 
         Raises UsageError or ModelError.
         """
         check_options(kind, dtype, quantize, attention)
+        check_compile(compile, kind)
         if pack_tokens < 1 or min(threads, batch, cache_memory) < 0:
             message = "pack_tokens must be at least 1; threads, batch and cache_memory at least 0"
             raise UsageError(message, hint="leave them out")
@@ -135,6 +137,9 @@ class Engine:
         self._difference: float | None = None
         if not self._broken:
             self.linear.decide(system.module, self._trial)
+            if compile:
+                shown = [test_features(system, number) for number in range(2)]
+                self._together.compile_steps(self.device, shown, fixed_jobs(system)[:2])
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
@@ -150,6 +155,7 @@ class Engine:
             **quantization,
             **self.linear.settings,
             **({"attention": self.attention} if self.attention not in ("", "sdpa") else {}),
+            **self._together.settings,
         }
 
     @property

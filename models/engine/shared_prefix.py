@@ -209,9 +209,9 @@ class Lane:
         return sum(getattr(layer, "nbytes", 0) for layer in self.cache.layers)
 
     @torch.inference_mode()
-    def start(self) -> None:
-        """Run the prefix and the first pack."""
-        self.cache = new_cache(self.columns, self._soon)
+    def start(self, cache: Any = None) -> None:
+        """Run the prefix and the first pack. `cache`: an empty one with room for `columns`."""
+        self.cache = new_cache(self.columns, self._soon) if cache is None else cache
         self._prefix = self.engine._prefill(self._head, self.group.features, self.cache) if self._shared else Prefix(0)
         self._kept = lengths(self.cache)
         self._next_pack()

@@ -15,7 +15,7 @@ from .decoding import (
     Job,
     Observer,
     Outcome,
-    check_scores,
+    ScoreCheck,
     drawn,
     greedy,
     no_observer,
@@ -88,8 +88,12 @@ class OneByOne:
             torch.manual_seed(seed_of(job))
             mask = torch.ones(embeds.shape[:2], dtype=torch.long, device=embeds.device)
             new = self.lm.generate(
-                inputs_embeds=embeds, attention_mask=mask, generation_config=config, logits_processor=[check_scores]
+                inputs_embeds=embeds,
+                attention_mask=mask,
+                generation_config=config,
+                logits_processor=[scores := ScoreCheck()],
             )[0].tolist()
+        scores.check()
         return drawn(job, self.system, new, job.prompt_tokens(visual), len(new))
 
     def _embed(self, ids: tuple[int, ...], features: Sequence[Tensor]) -> Tensor:

@@ -12,13 +12,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from vlmbench.base.errors import UsageError
+from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
+from vlmbench.base.samples import Generation
 
 from .decoding import Job, Observer, Outcome, choose, no_observer
 from .group_images import describe
@@ -26,6 +27,9 @@ from .lanes.columns import crop, lengths
 from .margin_scale import is_finite, max_difference, tolerance
 from .memory import halving, out_of_memory
 from .shared_prefix import Group, Lane, Limits, PackedEngine
+
+if TYPE_CHECKING:
+    from .lanes.static import StaticRow
 
 LOGGER = logging.getLogger(__name__)
 SMALLEST_PACK = 16
@@ -37,6 +41,8 @@ MEMORY, SHARE = 2 * 2**30, 0.4
 """Bytes of keys and values in main memory, or their share of a GPU's free memory, where nothing else is asked for."""
 PIXELS = 10 * 2**20
 """What the images of answers in flight hold."""
+DECODE = "decode"
+"""What `compile` takes."""
 NOT_TRIED, TOGETHER = "not tried", "together"
 Given = tuple[Tensor, Mapping[str, Any]]
 """A lane's tokens, and what the model takes beside them."""
@@ -83,6 +89,14 @@ def rows_of_setting(batch: str) -> int:
     return 0 if batch == AUTO else int(batch)
 
 
+def check_compile(word: str, kind: str) -> None:
+    """Raises UnknownNameError for a word that is neither empty nor DECODE, UsageError where answers go one by one."""
+    if word and word != DECODE:
+        raise UnknownNameError("part to compile", word, (DECODE,))
+    if word and kind != "shared":
+        raise UsageError(f"compile={word} is for answers that are decoded together", hint="use --engine shared")
+
+
 def bounds_of(batch: int, memory: int, device: torch.device, pack_tokens: int) -> Bounds:
     """The bounds that a user sets; 0: what suits the device."""
     cuda = device.type == "cuda"
@@ -104,6 +118,39 @@ class Together:
         self._most_rows, self._most_bytes = 0, 0
         self._lanes: dict[Lane, Work] = {}
         self._attention: Any = None
+        self._static: StaticRow | None = None
+        """Where steps are compiled: the row in which lanes have parts."""
+
+    def compile_steps(self, device: torch.device, features: Sequence[Any], jobs: Sequence[Job]) -> None:
+        """From here on steps of decoding go in one shape, as one compiled program.
+
+        Tried on jobs about two images. Raises ModelError where that fails, or gives other logits.
+        """
+        from .lanes.static import StaticRow, reason_against  # imports transformers
+
+        jobs = [replace(job, generation=Generation(2, min_new_tokens=2)) for job in jobs]
+        static = StaticRow(self.engine, self._rows, self.bounds.memory, device)
+        try:
+            lanes: list[Lane] = []
+            for shown in features:
+                group = Group(self.engine, shown, jobs, no_observer)
+                for prompts in self.engine.buckets(jobs):
+                    lane = Lane(group, prompts, Limits(self.bounds.pack_tokens, self._rows // 2))
+                    part = static.free(lane.columns, [*lanes, lane])
+                    lane.start(None if part is None else static.take(lane, part))
+                    lanes += [lane] if lane.live else []
+            given = [lane.next_inputs() for lane in lanes]
+            reason = reason_against(given)
+            if not reason:
+                self._static = static
+                self._tried(lanes, given, self._compiled)
+                reason = self.state.removeprefix("refused: ") if not self.joins else ""
+        except Exception as error:  # each compiler has errors of its own
+            if out_of_memory(error):
+                raise
+            reason = describe(error)
+        if reason:
+            raise ModelError(f"compile=decode: {reason}", hint="leave out compile")
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
@@ -115,6 +162,11 @@ class Together:
             "cache_budget_bytes": self.bounds.memory,
             "cache_peak_bytes": self._most_bytes,
         }
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What decides answers beside the engine's own: compiled steps round otherwise."""
+        return {"compile": DECODE} if self._static else {}
 
     @property
     def joins(self) -> bool:
@@ -145,7 +197,7 @@ class Together:
                 if work.error is not None:
                     return
                 with timed(work):
-                    lane.start()
+                    lane.start(self._cache_of(lane))
                 yield from self._settle(lane, work)
                 self._note()
         except Exception as error:
@@ -165,10 +217,17 @@ class Together:
         if not self.joins:
             return False
         lanes = [*self._lanes, lane]
+        if self._static and self._static.free(lane.columns, self._lanes) is None:
+            return False
         return (
             sum(other.claim for other in lanes) <= self._rows
             and sum(other.columns for other in lanes) * self.engine.column_bytes <= self.bounds.memory
         )
+
+    def _cache_of(self, lane: Lane) -> Any:
+        """Where its keys and values go; None: by itself."""
+        part = self._static.free(lane.columns, self._lanes) if self._static else None
+        return None if part is None or self._static is None else self._static.take(lane, part)
 
     def _settle(self, lane: Lane, work: Work) -> Iterator[Work]:
         """Take note of a lane that has run; yields its work where that is at its end."""
@@ -259,11 +318,18 @@ class Together:
         """All lanes' (live, vocabulary) float32 logits."""
         from .lanes.attention import reason_against  # imports transformers
 
+        if self._static and all(lane in self._static.parts for lane in lanes):
+            return self._compiled(lanes, given)
         if len(lanes) > 1 and self.joins and (reason := reason_against([settings for _, settings in given])):
             self._refuse(reason)
         if len(lanes) == 1 or not self.joins:
             return torch.cat([lane.run(*one) for lane, one in zip(lanes, given, strict=True)])
-        return self._joined(lanes, given) if self.state == TOGETHER else self._tried(lanes, given)
+        return self._joined(lanes, given) if self.state == TOGETHER else self._tried(lanes, given, self._joined)
+
+    def _compiled(self, lanes: Sequence[Lane], given: Sequence[Given]) -> Tensor:
+        """One compiled program for all."""
+        assert self._static is not None
+        return self._static.step(lanes, given)
 
     def _joined(self, lanes: Sequence[Lane], given: Sequence[Given]) -> Tensor:
         """One forward for all."""
@@ -274,12 +340,17 @@ class Together:
         with self._attention.joined(inputs) as (row, cache, settings):
             return self.engine.run(row, cache, torch.arange(len(row), device=row.device), **settings)
 
-    def _tried(self, lanes: Sequence[Lane], given: Sequence[Given]) -> Tensor:
+    def _tried(
+        self,
+        lanes: Sequence[Lane],
+        given: Sequence[Given],
+        joining: Callable[[Sequence[Lane], Sequence[Given]], Tensor],
+    ) -> Tensor:
         """Together, then lane by lane: that counts. Settles whether lanes go together from now on."""
         kept = [lengths(lane.cache) for lane in lanes]
         joined, reason = None, ""
         try:
-            joined = self._joined(lanes, given)
+            joined = joining(lanes, given)
         except Exception as error:  # an architecture says in its own way that this is not for it
             if out_of_memory(error):
                 raise

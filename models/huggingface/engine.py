@@ -16,7 +16,7 @@ from functools import partial
 
 import torch
 
-from vlmbench.base.errors import UnknownNameError, UsageError
+from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
 from vlmbench.base.samples import Request, Response
 from vlmbench.chat.turns import shown_images
 from vlmbench.data.images import decoding as images
@@ -28,12 +28,12 @@ from ..engine.finite import bad_weight
 from ..engine.group_images import describe
 from ..engine.linear_choice import LinearChoice
 from ..engine.memory import halving, peak_bytes
-from ..engine.together import AUTO, Together, Work, bounds_of, rows_of_setting
+from ..engine.together import AUTO, Together, Work, bounds_of, check_compile, rows_of_setting
 from ..parts.kernels import activation
 from .batch_check import batch_check
 from .batching import BatchQueue, BatchSize, rows_of
 from .plain import Plain, Question
-from .prefix_check import choose, trial
+from .prefix_check import choose, trial, trial_questions
 from .prompts import ImageTensors
 from .sharing.features import RememberedParts
 from .sharing.packed import HfSharedPrefix
@@ -74,6 +74,7 @@ class HfEngine:
         pack_tokens: int = 512,
         cache_memory: int = 0,
         linear: str = "",
+        compile: str = "",
         observer: RequestObserver | None = None,
     ) -> None:
         """`kind` shared is tried out here, and becomes batched where it fails: `sharing` says why.
@@ -81,12 +82,14 @@ class HfEngine:
         `batch`: most rows of a plain batch, and most answers that are decoded together; `cache_memory`: most bytes of
         the latter's keys and values, 0 for what suits the device. `exact` asks answers with a margin under `fragile`
         again one by one; `fragile` None: four times what the trials found, at least 1e-4. `linear`: `mkl`, `onednn` or
-        `auto`, which library computes Linear layers.
+        `auto`, which library computes Linear layers. `compile`: `decode` for compiled steps of
+        decoding behind a shared prefix.
 
         Raises UsageError, and ModelError where oneDNN cannot be had.
         """
         if kind not in KINDS:
             raise UnknownNameError("engine", kind, KINDS)
+        check_compile(compile, kind)
         if pack_tokens < 1 or cache_memory < 0:
             raise UsageError("pack_tokens must be at least 1 and cache_memory at least 0", hint="leave them out")
         self.system, self.pack_tokens, self.exact, self.observer = system, pack_tokens, exact, observer
@@ -105,6 +108,8 @@ class HfEngine:
             self.kind, self.sharing = self._try_sharing()
         bounds = bounds_of(rows_of_setting(batch), cache_memory, system.model.device, pack_tokens)
         self._together = Together(self._shared, bounds, self._retry)
+        if compile and not self._broken:
+            self._compile()
         self.fragile = max(4 * self._difference, 1e-4) if fragile is None else fragile
         self._counts = {"merged": 0, "rerun": 0, "changed": 0, "failed": 0, "memory_retries": 0, "packed": 0}
         self._seconds, self._questions, self._words = 0.0, 0, 0
@@ -120,6 +125,12 @@ class HfEngine:
         self._remembered = found.parts
         LOGGER.warning("%s: questions about an image cannot share its prefix: %s; plain batches", self.name, found.told)
         return "batched", found.told
+
+    def _compile(self) -> None:
+        if self.kind != "shared":
+            raise ModelError(f"compile=decode: sharing is {self.sharing}", hint="leave out compile")
+        prompt, jobs = trial_questions(self.system.prompts)
+        self._together.compile_steps(self.system.model.device, [prompt] * 2, jobs)
 
     def _try_batching(self) -> None:
         """Before the first batch of several rows: whether batches change no answer. Else questions go one by one."""
@@ -137,8 +148,8 @@ class HfEngine:
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
         """What decides the answers beside the weights: part of every answer's key."""
-        device = self.system.model.device.type
-        return {"engine": self.kind, "exact": self.exact, "device": device, **self.linear.settings}
+        own = {**self.linear.settings, **self._together.settings}
+        return {"engine": self.kind, "exact": self.exact, "device": self.system.model.device.type, **own}
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
@@ -205,8 +216,9 @@ class HfEngine:
     def _goes_packed(self, part: Sequence[Question]) -> bool:
         """Whether questions go behind a prefix: several that share one, or one that others may be decoded beside."""
         jobs = [question.job for question in part]
-        served = self.kind == "shared" and all(map(can_pack, jobs)) and self._shared.can_share(jobs)
-        return served and (rows_of(part) > 1 or self._together.joins)
+        if self.kind != "shared" or not all(map(can_pack, jobs)) or not self._shared.can_share(jobs):
+            return False
+        return rows_of(part) > 1 or self._together.joins
 
     def _work(self, questions: Sequence[Question]) -> QuestionWork:
         prompt, observe = questions[0].prompt, self._observer(questions)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vlmbench.base.errors import ModelError
 
-from ..engine.decoding import check_scores
+from ..engine.decoding import ScoreCheck, check_scores
 from ..engine.memory import out_of_memory
 
 LOGGER = logging.getLogger(__name__)
@@ -34,6 +34,10 @@ class GenerationWatcher(Protocol):
     def called(self) -> bool:
         """Whether it was called."""
 
+    @property
+    def done(self) -> bool | None:
+        """Whether all rows are finished; None: nobody knows but the device."""
+
     least: int
     """Tokens before which no end token counts: `generate` has to see to it where the watcher is not called."""
 
@@ -48,6 +52,7 @@ class Listener:
     """A watcher that only notes whether it is called."""
 
     called = False
+    done = None
     least = 0
 
     def before(self, ids: Tensor, scores: Tensor) -> Tensor:
@@ -61,11 +66,37 @@ class Listener:
 
 
 class Checker(Listener):
-    """For sampling and beams: it checks that scores are finite."""
+    """For sampling and beams: it notes whether scores are finite."""
+
+    def __init__(self) -> None:
+        self._scores = ScoreCheck()
+        self.check = self._scores.check
+        """Raises ModelError for scores that no token could be drawn from."""
 
     def before(self, ids: Tensor, scores: Tensor) -> Tensor:
-        """Raises ModelError for scores that no token can be drawn from."""
-        return check_scores(ids, super().before(ids, scores))
+        """See ScoreCheck."""
+        return self._scores(ids, super().before(ids, scores))
+
+
+@contextmanager
+def _told_when_done(watch: GenerationWatcher) -> Iterator[None]:
+    """After each token transformers waits for the device to say whether all rows are finished: a watcher may know."""
+    from transformers.generation import utils
+
+    check = getattr(utils, "StopCheck", None)  # before 5.23 the loop itself looks
+    if check is None:
+        yield
+        return
+    looks = check.__call__
+
+    def told(self: Any, *given: Any) -> bool:
+        return bool(looks(self, *given) if watch.done is None else watch.done)
+
+    check.__call__ = told
+    try:
+        yield
+    finally:
+        check.__call__ = looks
 
 
 W = TypeVar("W", bound=GenerationWatcher)
@@ -109,9 +140,10 @@ class TokenGenerator:
     def _run(
         self, generate: Callable[..., Any], batch: Mapping[str, Any], config: Any, watch: GenerationWatcher
     ) -> Any:
-        return generate(
-            **batch, generation_config=config, logits_processor=[watch.before], stopping_criteria=[watch.after]
-        )
+        with _told_when_done(watch):
+            return generate(
+                **batch, generation_config=config, logits_processor=[watch.before], stopping_criteria=[watch.after]
+            )
 
     def _common(self, **arguments: Any) -> Any:
         from transformers import GenerationMixin

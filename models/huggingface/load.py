@@ -99,6 +99,7 @@ def load(
     linear: str = "",
     batch_size: str = AUTO,
     cache_memory: float = 0.0,
+    compile: str = "",
     attention: str = "",
     prompting: str = "",
     thinking: str = AUTO_THINKING,
@@ -108,10 +109,11 @@ def load(
     """A folder, or a model of the hub, that answers. `engine` shared becomes `batched`, and says so, where it must.
 
     `batch_size`: rows that go through the network at once, or `auto`. `cache_memory`: most GiB of keys and values of
-    answers decoded together. `attention`: transformers' name of an implementation, or `matmul` for bfloat16 on a CPU.
-    `prompting`: `chat` or another way of prompts.py. `thinking`: `auto` (as the chat template does), `on`, `off`, or
-    the tag around the model's thoughts (`<plan>`). `trust_remote_code`: run Python code that comes with the checkpoint,
-    only where asked for. `unread`: a regular expression of keys in the checkpoint that change no answer.
+    answers decoded together. `compile`: `decode` for steps of decoding as a compiled program. `attention`:
+    transformers' name of an implementation, or `matmul` for bfloat16 on a CPU. `prompting`: `chat` or another way of
+    prompts.py. `thinking`: `auto` (as the chat template does), `on`, `off`, or the tag around the model's thoughts
+    (`<plan>`). `trust_remote_code`: run Python code that comes with the checkpoint, only where asked for. `unread`: a
+    regular expression of keys in the checkpoint that change no answer.
 
     Raises ModelError for what cannot be loaded or asked, UsageError for unknown words.
     """
@@ -142,7 +144,15 @@ def load(
     system = HfSystem(model, processor, way=prompting, thinking=thinking, settings=extra_settings)
     skipped = vision_layers.skip_unread(model, partial(trial_inputs, system))
     memory = int(cache_memory * 2**30)
-    driver = HfEngine(system, kind=engine, batch=batch_size, cache_memory=memory, exact=recheck_ties, linear=linear)
+    driver = HfEngine(
+        system,
+        kind=engine,
+        batch=batch_size,
+        cache_memory=memory,
+        exact=recheck_ties,
+        linear=linear,
+        compile=compile,
+    )
     return HfModel(system, mark, driver, skipped=skipped)
 
 

@@ -125,7 +125,8 @@ class Plain:
                 more["length_penalty"] = generation.length_penalty
             least = generation.min_new_tokens or None
             config = self._config(generation.longest, num_beams=generation.num_beams, min_new_tokens=least, **more)
-            output, _ = self.generating(batch, config, Checker)
+            output, watch = self.generating(batch, config, Checker)
+        watch.check()
         new = self._new(output[0], job.ids)
         ended = next((at + 1 for at, token in enumerate(new) if token in self.decoder.end_ids), len(new))
         return drawn(job, self.decoder, new, len(job.ids), ended)
@@ -211,6 +212,11 @@ class _BatchWatcher:
     def called(self) -> bool:
         """Whether `generate` called it, before a token and after."""
         return self._called and self.step > 0
+
+    @property
+    def done(self) -> bool | None:
+        """Whether all rows are finished."""
+        return not any(self._live) if self.called else None
 
     def before(self, _ids: Tensor, scores: Tensor) -> Tensor:
         """The logits processor, the last one: (rows, vocabulary) float32 to the same without end tokens that come too

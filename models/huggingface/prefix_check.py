@@ -197,6 +197,12 @@ def _jobs(rendered: list[Prompt]) -> list[Job]:
     return [Job(prompt.ids, Generation(max_new_tokens=STEPS)) for prompt in rendered]
 
 
+def trial_questions(prompts: Prompts) -> tuple[Prompt, list[Job]]:
+    """The trial's questions about a drawn image, and one of them as the processor gives it."""
+    rendered = _rendered(prompts)
+    return rendered[0], _jobs(rendered)
+
+
 class Noise:
     """How much the same question's logits differ between a plain batch of two and one by one: measured when asked."""
 

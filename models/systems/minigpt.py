@@ -129,6 +129,7 @@ def load(
     attention: str = "",
     batch_size: str = AUTO,
     cache_memory: float = 0.0,
+    compile: str = "",
     template: str = "",
     vit: str = "",
     qformer: str = "",
@@ -137,7 +138,7 @@ def load(
 ) -> LocalModel:
     """A folder of ours, or an official .pth, as a model that answers; None: the small one that ships, if there is one.
     Adapters are merged into the weights. `batch_size`: most answers that are decoded together, or `auto`;
-    `cache_memory`: most GiB of their keys and values.
+    `cache_memory`: most GiB of their keys and values; `compile`: `decode` for steps of decoding as a compiled program.
 
     A .pth builds on other files: `vit` (eva_vit_g.pth), `llm` (the language model's folder) and, for MiniGPT-4 with
     Vicuna and TinyGPT-V, `qformer` (blip2_pretrained_flant5xxl.pth); `image_size` 0 is the published edge, and 224
@@ -165,6 +166,7 @@ def load(
         attention=attention,
         batch=rows_of_setting(batch_size),
         cache_memory=int(cache_memory * 2**30),
+        compile=compile,
     )
     return LocalModel(loaded, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 

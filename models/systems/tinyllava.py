@@ -201,13 +201,15 @@ def load(
     attention: str = "",
     batch_size: str = AUTO,
     cache_memory: float = 0.0,
+    compile: str = "",
     template: str = "",
     image_aspect_ratio: str = "",
     vision_feature_select_strategy: str = "",
 ) -> LocalModel:
     """A checkpoint folder of any format as a model that answers; None: the small one that ships.
 
-    `batch_size`: most answers that are decoded together, or `auto`; `cache_memory`: most GiB of their keys and values.
+    `batch_size`: most answers that are decoded together, or `auto`; `cache_memory`: most GiB of their keys and values;
+    `compile`: `decode` for steps of decoding as a compiled program.
     `template`, `image_aspect_ratio` and `vision_feature_select_strategy` overrule what the checkpoint says. Adapters
     are merged into the weights. Raises ModelError for a folder that is missing, damaged or of another system.
     """
@@ -234,6 +236,7 @@ def load(
         attention=attention,
         batch=rows_of_setting(batch_size),
         cache_memory=int(cache_memory * 2**30),
+        compile=compile,
     )
     return LocalModel(system, folder.fingerprint(), driver, training_log=folder.path / "training_log.jsonl")
 

@@ -140,8 +140,15 @@ def fake_gpu() -> Iterator[FakeGpu]:
         module._buffers |= {name: buffer if buffer is None else fn(buffer) for name, buffer in module._buffers.items()}
         return module
 
+    build = torch.tensor
+
+    def tensor(data: Any, **told: Any) -> Tensor:
+        """FakeTensor's cannot read numbers that lie in a list; a GPU's are read one by one."""
+        return build(each(lambda leaf: leaf.item() if isinstance(leaf, FakeTensor) else leaf, data), **told)
+
     with pytest.MonkeyPatch.context() as patch, FakeGpu() as gpu:
         patch.setattr(nn.Module, "_apply", apply)
+        patch.setattr(torch, "tensor", tensor)
         yield gpu
 
 
