@@ -51,7 +51,9 @@ class StateRows(HfSharedPrefix):
         scores: dict[int, Tensor] = {}
         drafts: dict[int, Draft] = {}
         for part in equally_long([len(suffix) for suffix in suffixes], pack_tokens):
-            batch = StateBatch(self, copied(cache, len(part)), prefix, [suffixes[index] for index in part])
+            batch = StateBatch(
+                self, copied(cache, len(part), self.model.device), prefix, [suffixes[index] for index in part]
+            )
             logits = batch.prefill([rows[index].logits for index in part])
             answering: dict[int, Draft] = {}
             for place, index in enumerate(part):
@@ -140,8 +142,8 @@ def new_cache(model: Any) -> Any:
     return DynamicCache(config=model.config.get_text_config(decoder=True))
 
 
-def copied(cache: Any, rows: int) -> Any:
+def copied(cache: Any, rows: int, device: torch.device) -> Any:
     """A cache of one row as one of `rows` equal rows that may be written to."""
     copies = copy.deepcopy(cache)
-    copies.reorder_cache(torch.zeros(rows, dtype=torch.long))
+    copies.reorder_cache(torch.zeros(rows, dtype=torch.long, device=device))
     return copies

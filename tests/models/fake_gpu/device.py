@@ -149,6 +149,7 @@ def fake_gpu() -> Iterator[FakeGpu]:
     with pytest.MonkeyPatch.context() as patch, FakeGpu() as gpu:
         patch.setattr(nn.Module, "_apply", apply)
         patch.setattr(torch, "tensor", tensor)
+        patch.setattr(FakeTensor, "__deepcopy__", lambda fake, _: fake.clone(), raising=False)
         yield gpu
 
 

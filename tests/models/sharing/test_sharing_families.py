@@ -132,7 +132,7 @@ def untyped(self: HfSharedPrefix, ids: Any, prompt: Any, cache: Any, real: Any =
     return real(self, ids, replace(prompt, rows={}), cache)
 
 
-def not_copied(cache: Any, rows: int) -> Any:
+def not_copied(cache: Any, rows: int, device: torch.device) -> Any:
     """Each batch writes into the prefix's own state."""
     cache.reorder_cache(torch.zeros(rows, dtype=torch.long))
     return cache
