@@ -136,10 +136,7 @@ class Engine:
         self._seconds, self._questions, self._words = 0.0, 0, 0
         self._difference: float | None = None
         if not self._broken:
-            self.linear.decide(system.module, self._trial)
-            if compile:
-                shown = [test_features(system, number) for number in range(2)]
-                self._together.compile_steps(self.device, shown, fixed_jobs(system)[:2])
+            self._try_out(compile)
 
     @property
     def settings(self) -> Mapping[str, str | int | float | bool]:
@@ -178,6 +175,12 @@ class Engine:
         if self.kind == "shared":
             facts |= self._together.facts
         return facts
+
+    def _try_out(self, compile: str) -> None:
+        self.linear.decide(self.system.module, self._trial)
+        if compile:
+            shown = [test_features(self.system, number) for number in range(2)]
+            self._together.compile_steps(self.device, shown, fixed_jobs(self.system)[:2])
 
     def _trial(self, recorder: LogitRecorder) -> None:
         """Answer fixed questions about a drawn image as this engine answers."""

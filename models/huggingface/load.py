@@ -140,20 +140,13 @@ def load(
         release_memory()
     model.to(where)
     words = {"quantize": quantize, "attention": attention, "unread": unread}
-    extra_settings = {"dtype": dtype, **{name: word for name, word in words.items() if word}}
-    system = HfSystem(model, processor, way=prompting, thinking=thinking, settings=extra_settings)
+    told = {"dtype": dtype, **{name: word for name, word in words.items() if word}}
+    system = HfSystem(model, processor, way=prompting, thinking=thinking, settings=told)
     skipped = vision_layers.skip_unread(model, partial(trial_inputs, system))
     memory = int(cache_memory * 2**30)
-    driver = HfEngine(
-        system,
-        kind=engine,
-        batch=batch_size,
-        cache_memory=memory,
-        exact=recheck_ties,
-        linear=linear,
-        compile=compile,
-    )
-    return HfModel(system, mark, driver, skipped=skipped)
+    driver = partial(HfEngine, system, kind=engine, batch=batch_size, cache_memory=memory)
+    asked = driver(exact=recheck_ties, linear=linear, compile=compile)
+    return HfModel(system, mark, asked, skipped=skipped)
 
 
 def trial_inputs(system: HfSystem) -> dict[str, Any]:
