@@ -2,8 +2,8 @@
 
     run.json         what was run, with everything needed to run it again (manifest.py); in the end also the checksums
                      of records, judgements and scores
-    log.jsonl        an answer per line with its checksum (kept_answers.py), written as they come, fsynced per image
-                     group; gone when the run is finished
+    log.jsonl        an answer per line with its checksum (answer_log.py), written as they come, fsynced every second
+                     (group_commit.py); gone when the run is finished
     records.parquet  one row a sample: question, prompt, answer, what it was read as, score, status,
                      and what the task's metrics read besides: metrics can be had again from it, without the data
     judgements.parquet  one row a verdict: run, value, status, the judge's own words; where a judge graded
@@ -30,6 +30,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import logging
 import os
 import tempfile
 import time
@@ -49,6 +50,7 @@ from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.runs.storage import answer_log as kept_answers
 from vlmbench.runs.storage import reopening
 from vlmbench.runs.storage.earlier_names import canonical
+from vlmbench.runs.storage.group_commit import GroupCommit
 from vlmbench.runs.storage.layout import (
     FORMAT,
     JUDGEMENTS,
@@ -62,6 +64,9 @@ from vlmbench.runs.storage.run_files import describe_file, refuse_special, to_js
 
 if TYPE_CHECKING:
     from vlmbench.runs.storage.remote_store import RemoteRun
+
+
+LOGGER = logging.getLogger(__name__)
 
 
 class AnswerKeys:
@@ -120,6 +125,7 @@ class RunStore:
         """By key: the answers of the run so far."""
         self._lock = lock
         self._log: int | None = None
+        self._commit: GroupCommit | None = None
         self._finished = False
         """Whether run.json says that its results are whole."""
 
@@ -174,6 +180,7 @@ class RunStore:
                     reopening.keep_in_log(self.folder, self.answers)
                 reopening.supersede(self.folder, keep_records=keep_records)
             self._log = os.open(self.folder / LOG, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
+            self._commit = GroupCommit(self._log)
             self.manifest["finished"] = None
             self._finished = bool(same and before is not None and before.get("finished"))
             if not self._finished:  # else its results are still the run's
@@ -202,10 +209,10 @@ class RunStore:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def sync(self) -> None:
-        """Make what was appended survive a power cut."""
-        assert self._log is not None, "sync after close"
+        """Make what was appended survive a power cut, in a second at the latest (group_commit.py)."""
+        assert self._commit is not None, "sync after close"
         with _disk(self.folder):
-            os.fsync(self._log)
+            self._commit.ask()
         if self._remote is not None:
             self._remote.appended()
 
@@ -260,9 +267,11 @@ class RunStore:
 
     def close(self) -> None:
         """Let go of the folder."""
-        if self._log is not None:
+        if self._log is not None and self._commit is not None:
+            if (error := self._commit.end()) is not None and not self._finished:
+                LOGGER.warning("%s: a power cut may still take the last answers: %s", self.folder, error.strerror)
             os.close(self._log)
-            self._log = None
+            self._log = self._commit = None
             if self._remote is not None:
                 self._remote.appended(now=True)
         os.close(self._lock)
