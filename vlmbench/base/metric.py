@@ -59,6 +59,8 @@ class Metric:
     """True: an AUROC; `items` are (truth, score), from which its standard error has a closed form."""
     run_values: Sequence[float] = ()
     """The value by each run of the judge alone, where one graded the answers: their spread widens the interval."""
+    run_noise: float = 0.0
+    """Variance of one run's value that comes of single grades: a part of the runs' spread that images show already."""
     better: str = ""
     """MORE, LESS, TARGET or NEITHER; where a plug-in says nothing, more is taken to be better."""
     target: float | None = None

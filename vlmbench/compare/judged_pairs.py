@@ -174,13 +174,7 @@ def _metrics(task: StoredTask, ids: Sequence[str], reused: Collection[str]) -> l
         (item.sample, _in_runs(item.score, 0, len(item.score.verdicts)) if item.sample.id in reused else item.score)
         for item in map(task.answered.__getitem__, ids)
     ]
-    values = verdicts.by_run(task.choice.task, task.choice.protocol, steady)
-    return [
-        replace(metric, run_values=values[metric.name])
-        if len(metric.run_values) == len(values.get(metric.name, ()))
-        else metric
-        for metric in found
-    ]
+    return verdicts.with_run_values(found, task.choice.task, task.choice.protocol, steady)
 
 
 def _graded_before(before: StoredTask, item: Item) -> bool:

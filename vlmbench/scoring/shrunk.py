@@ -51,8 +51,7 @@ def _of_breakdown(bars: Sequence[Metric], level: float) -> dict[str, dict[str, f
     found: dict[str, dict[str, float | str]] = {}
     for place, ends in enumerate(zip(*shrinkage.shrunk(answered, level), strict=True)):
         value, low, high = (shares[place].value(float(end)) for end in ends)
-        count = int((answered.bar == place).sum())
-        low, high = with_runs(bars[place], value, (low, high), count, level)
+        low, high = with_runs(bars[place], value, (low, high), level)
         found[bars[place].name] = {"value": value, "low": low, "high": high}
     return found
 

@@ -12,6 +12,7 @@ from vlmbench.base.samples import Record, Sample, Score, Status, Verdict
 from vlmbench.base.task import NO_JUDGE, JudgeRules
 from vlmbench.stats.judges.agreement import krippendorff_alpha
 from vlmbench.stats.metrics import Metric
+from vlmbench.stats.seeds.replicates import decompose
 
 if TYPE_CHECKING:
     from vlmbench.base.registry import TaskChoice
@@ -60,11 +61,19 @@ def one_run(scored: Scored, run: int) -> list[tuple[Sample, Score]]:
 
 def by_run(task: Task, protocol: str, scored: Scored) -> dict[str, tuple[float, ...]]:
     """Each metric's value by each run of the judge alone; nan where undefined. Empty without a judge."""
-    by_metric: dict[str, list[float]] = {}
+    return {
+        name: tuple(metric.value() for metric in metrics)
+        for name, metrics in metrics_by_run(task, protocol, scored).items()
+    }
+
+
+def metrics_by_run(task: Task, protocol: str, scored: Scored) -> dict[str, list[Metric]]:
+    """Each metric by each run of the judge alone. Empty without a judge."""
+    found: dict[str, list[Metric]] = {}
     for run in range(runs_of(scored)):
         for metric in task.summarise(one_run(scored, run), protocol):
-            by_metric.setdefault(metric.name, []).append(metric.value())
-    return {name: tuple(values) for name, values in by_metric.items()}
+            found.setdefault(metric.name, []).append(metric)
+    return found
 
 
 def metrics(task: Task, protocol: str, scored: Scored) -> list[Metric]:
@@ -72,15 +81,21 @@ def metrics(task: Task, protocol: str, scored: Scored) -> list[Metric]:
 
     A metric that not every run has (no question was left to it) is without.
     """
-    metrics_of_all = list(task.summarise(scored, protocol)) if scored else []
+    return with_run_values(list(task.summarise(scored, protocol)) if scored else [], task, protocol, scored)
+
+
+def with_run_values(found: Sequence[Metric], task: Task, protocol: str, scored: Scored) -> list[Metric]:
+    """The metrics with their values by run of the judge in `scored`, where every one of several runs has one."""
     runs = runs_of(scored)
-    if runs < 2:
-        return metrics_of_all
-    values = by_run(task, protocol, scored)
+    by_name = metrics_by_run(task, protocol, scored) if runs > 1 else {}
     return [
-        replace(metric, run_values=values[metric.name]) if len(values.get(metric.name, ())) == runs else metric
-        for metric in metrics_of_all
+        _of_runs(metric, each) if len(each := by_name.get(metric.name, ())) == runs > 1 else metric for metric in found
     ]
+
+
+def _of_runs(metric: Metric, runs: Sequence[Metric]) -> Metric:
+    parts = decompose(runs)
+    return replace(metric, run_values=tuple(run.value() for run in runs), run_noise=parts.within if parts else 0.0)
 
 
 def agreement(scored: Scored) -> float | None:

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vlmbench.stats.clustered.between_runs import added, between_runs, student, with_runs
+from vlmbench.stats.clustered.between_runs import added, between_runs, run_margin, student, with_runs
 from vlmbench.stats.clustered.kinds import outcomes
 from vlmbench.stats.clustered.resampling import BLOCK, cluster_codes, cluster_sums, codes_in, resampled
 
@@ -197,12 +197,13 @@ def _of_share(
     right, asked = counts
     if len(asked) == 1 and asked[0] > 1:
         return Estimate(value, None, None, n, TOO_FEW + ONE_IMAGE)
-    ends = shares.clustered(right[None, :], asked, level, telling=share.telling)
+    question = float(share.asked.max())
+    ends = shares.clustered(right[None, :], asked, level, telling=share.telling, question=question)
     moved = value - share.value(float(right.sum() / asked.sum()))
     low, high = (share.value(float(end[0])) + moved for end in ends)
     if metric.bounds is not None:
         low, high = max(low, metric.bounds[0]), min(high, metric.bounds[1])
-    return Estimate(value, *with_runs(metric, value, (min(low, value), max(high, value)), len(asked), level), n)
+    return Estimate(value, *with_runs(metric, value, (min(low, value), max(high, value)), level), n)
 
 
 def _of_area(metric: Metric, value: float, codes: tuple[NDArray[np.intp], int], level: float) -> tuple[float, float]:
@@ -261,11 +262,11 @@ def _spread(
         plain = len(metric.items) == count and not metric.of_weights
         own = (influence.error(influences), count - 1.0 if plain else influence.freedom(influences))
     bottom, top = metric.bounds
-    error, freedom = added(own, between_runs(metric))
     if not (bottom < value < top) or own[0] <= 1e-9 * (top - bottom):
         return value, value
-    share, deviation = (value - bottom) / (top - bottom), error / (top - bottom)
-    low, high = _score_interval(share, share * (1 - share) / deviation**2, student(freedom, level))
+    t = student(own[1], level)
+    share, margin = (value - bottom) / (top - bottom), math.hypot(t * own[0], run_margin(metric, level))
+    low, high = _score_interval(share, share * (1 - share) * (t * (top - bottom) / margin) ** 2, t)
     return bottom + (top - bottom) * low, bottom + (top - bottom) * high
 
 
@@ -299,8 +300,7 @@ def _bootstrapped(
         if abs(bias) > BIASED:
             half = student(codes[1] - 1, level) * error
             low, high = value - half, value + half
-    total, freedom = added((error, codes[1] - 1.0), between_runs(metric))
-    wider = total * student(freedom, level) / (error * student(codes[1] - 1, level)) if total > error else 1.0
+    wider = math.hypot(1.0, run_margin(metric, level) / (error * student(codes[1] - 1, level)))
     return value - wider * (value - low), value + wider * (high - value)
 
 

@@ -103,6 +103,21 @@ def test_runs_are_averaged_and_their_spread_is_told() -> None:
     assert "2 judge runs: 50.0, 60.0; std 5.0; Krippendorff's alpha 0.9" in judge_verdicts.agreement_line(judge)
 
 
+def test_noise_of_single_grades_is_told_from_the_lean_of_runs() -> None:
+    """The same shift of all grades is a lean; grades that change places are noise: per image 2 * .05^2, over 4^2."""
+    choice = chosen()
+    leaning, noisy = (
+        judge_verdicts.metrics(choice.task, choice.protocol, scored(*grades))[0]
+        for grades in (
+            ((0.1, 0.2), (0.3, 0.4), (0.5, 0.6), (0.7, 0.8)),
+            ((0.1, 0.2), (0.4, 0.3), (0.5, 0.6), (0.8, 0.7)),
+        )
+    )
+    assert leaning.run_noise == pytest.approx(0) and leaning.run_values == pytest.approx((40, 50))
+    assert noisy.run_noise == pytest.approx(100**2 * 4 * (2 * 0.05**2) / 4**2)
+    assert noisy.run_values == pytest.approx((45, 45))
+
+
 def test_agreement_that_is_undefined() -> None:
     assert judge_verdicts.agreement(scored((0.5, 0.5), (0.5, 0.5))) is None
     assert judge_verdicts.agreement(scored((0.5,), (0.1,))) is None

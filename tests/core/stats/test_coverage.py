@@ -23,6 +23,9 @@ EDGES = {
     "nearly all right": (shares.even, "per image 32, images 60, share 0.99, correlation 0.6", 1000),
     "GQA's sizes": (shares.uneven, "sizes GQA, images 20, share 0.9, correlation 0.6", 1000),
     "one image with half": (shares.uneven, "sizes one with half, images 20, share 0.9, correlation 0.3", 1000),
+    "as many images as GQA": (shares.uneven, "sizes GQA, images 398, share 0.9, correlation 0.6", 4000),
+    "two runs of a judge that lean": (rates.judged, "n 218, lean 5, runs 2", 3000),
+    "runs of a judge that agree": (rates.judged, "n 218, lean 0, runs 2", 3000),
     "one question per image": (shares.single, "n 500, share 0.99", 20_000),
     "few positives": (rates.f1s, "n 60, positive 0.05, recall, false alarms 0.8, 0.1", 500),
     "eleven positives": (rates.f1s, "n 218, positive 0.05, recall, false alarms 0.6, 0.2", 1000),
@@ -74,6 +77,19 @@ def test_cells_are_those_of_the_intervals() -> None:
     one = interval(mean("accuracy", [1.0] * 47 + [0.0] * 3, [str(at) for at in range(50)]))
     low, high = binomial(np.array(47.0), np.array(50.0), 0.95)
     assert (one.low, one.high) == pytest.approx((100 * float(low), 100 * float(high)))
+
+
+def test_images_that_are_no_beta_binomials() -> None:
+    """Some images all right or all wrong, the others alike: the more of them, the more their own variance counts."""
+    rng = np.random.default_rng(0)
+    blocks = 10.0 * (rng.random((600, 1000)) < 0.8)
+    right = np.where(rng.random((600, 1000)) < 0.3, blocks, rng.binomial(10, 0.85, (600, 1000)))
+    truth = 0.3 * 0.8 + 0.7 * 0.85
+    low, high = clustered(right, np.full(1000, 10.0), 0.95)
+    held = (low <= truth) & (truth <= high)
+    assert 0.93 <= held.mean() <= 0.97
+    error = 1.96 * right.std(axis=1, ddof=1) / 10 / 1000**0.5
+    assert (high - low) / 2 == pytest.approx(error, rel=0.1), "no longer than they need to be"
 
 
 @pytest.mark.slow

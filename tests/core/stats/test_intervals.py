@@ -205,6 +205,31 @@ def test_runs_of_a_judge_widen_the_interval() -> None:
         assert interval(replace(one, run_values=(40.0,))) == interval(replace(one, run_values=(5.0, 5.0))) == alone
 
 
+def test_noise_of_single_grades_is_not_counted_again() -> None:
+    """Runs that differ by no more than their grades' noise add nothing; what is beyond it adds t(R-1) errors."""
+    metric = mean("total", list(np.random.default_rng(1).random(60)), [str(i) for i in range(60)])
+    runs = (50.0, 54.0)  # variance 8
+    for one, close in ((metric, 1e-6), (replace(metric, limits=None), 0.04)):  # the bootstrap's sides are uneven
+        alone = interval(one)
+        assert interval(replace(one, run_values=runs, run_noise=8.0)) == alone
+        wide = interval(replace(one, run_values=runs, run_noise=6.0))
+        assert None not in (alone.low, alone.high, wide.low, wide.high)
+        reach, more = (float(e.high or 0) - e.value for e in (alone, wide))
+        assert more == pytest.approx(math.hypot(reach, 12.7062047 * math.sqrt((8 - 6) / 2)), rel=close)
+
+
+def test_one_question_per_image_has_no_correlation_to_find() -> None:
+    """Scores between 0 and 1 count as answers of their variance: the interval is that of so many single ones."""
+    scores = np.random.default_rng(4).choice([0.0, 0.3, 0.6, 1.0], 80)
+    found = interval(mean("vqa", list(scores), [str(i) for i in range(80)]))
+    share = float(scores.mean())
+    answers = 80 * 82 / (80 * float(scores.var()) / (share * (1 - share)) + 2)
+    right, wrong = answers * share, answers * (1 - share)
+    expected = [100 * float(beta.ppf(0.025, right + 0.25, wrong + 0.75))]
+    expected += [100 * float(beta.ppf(0.975, right + 0.75, wrong + 0.25))]
+    assert (found.low, found.high) == pytest.approx(expected)
+
+
 def test_a_biased_statistic_has_its_value_inside() -> None:
     """A chi-square grows with every resample: percentiles would lie above the value."""
     rng = np.random.default_rng(2)

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import chdtrc, chdtri, ndtr, ndtri
 
-from tests.performance.statistics.cells import Cell, Drawn
+from tests.performance.statistics.cells import LOWEST, Cell, Drawn
 from vlmbench.stats.clustered import shares
 from vlmbench.stats.clustered.shrinkage import Answered, shrunk
 
@@ -105,8 +105,28 @@ def drawn_together() -> Iterator[Cell]:
     return cells(True)
 
 
+def forced(count: int, n: int, share: float, spread: float, coverage: float = LOWEST) -> tuple[float, float]:
+    """What an interval around the best estimate must cover of equal bars if it covers `coverage` of unequal ones.
+
+    In the normal approximation, of bars whose variance is known to be `spread` mu (1 - mu): the estimate is B mean +
+    (1 - B) own. Also how often a test of equal bars (chi-square, 5 %) finds that they differ.
+    """
+    own, true = share * (1 - share) / n, share * (1 - share) * spread
+    pull = own / (own + true)
+    unequal = true * pull + pull**2 * (own + true) / count
+    equal = (1 - pull) ** 2 * own * (1 - 1 / count) + own / count
+    reach = float(ndtri(0.5 + coverage / 2)) * math.sqrt(unequal / equal)
+    critical = float(chdtri(count - 1, 0.05))
+    return 2 * float(ndtr(reach)) - 1, float(chdtrc(count - 1, critical * pull))
+
+
 def main(breakdowns: int = 200) -> None:
-    """How much narrower shrunk intervals are, and how much nearer to the truth the values."""
+    """How much narrower shrunk intervals are, and how much nearer to the truth the values; what equal bars force."""
+    print("| bars | spread that must be covered | coverage of equal bars | a test finds that spread |")
+    print("|---|---|---|---|")
+    for count in COUNTS:
+        for small in (0.005, 0.01, 0.02):
+            print(f"| {count} | {small} | {' | '.join(f'{one:.3f}' for one in forced(count, 50, 0.5, small))} |")
     print("| images | bars | questions | share | spread | width, raw | shrunk | error, raw | shrunk |")
     print("|---|---|---|---|---|---|---|---|---|")
     for layout in LAYOUTS:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vlmbench.stats.clustered.shares import effective
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 LOWEST, HIGHEST = 0.93, 0.97
 """The coverage that a 95 % interval may have."""
 FEW = 20.0
-"""Clusters (images) that turned out the rarer way, on average, below which a share takes too few values."""
+"""Effective number of clusters (images) that turned out the rarer way, below which a share takes too few values."""
 LARGE = 60
 """Questions from which a cell counts for how many are too few to tell."""
 CHUNK = 50
@@ -103,8 +105,11 @@ def measured(cell: Cell, runs: int, seed: int = 0) -> Found:
 
 
 def rarer(right: Floats, asked: Floats) -> float:
-    """Of (runs, C) right answers: how many clusters are not all right, or not all wrong, whichever is less."""
-    return float(min((right < asked).sum(axis=1).mean(), (right > 0).sum(axis=1).mean()))
+    """Of (runs, C) right answers: how many clusters are not all right, or not all wrong, whichever is less.
+
+    The effective number: clusters of very unlike sizes are fewer than they seem.
+    """
+    return float(effective(right, asked).mean(axis=1).min())
 
 
 def summary(found: Sequence[Found]) -> Iterable[str]:

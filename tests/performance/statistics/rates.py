@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -13,6 +14,7 @@ from vlmbench.base.metric import Metric
 from vlmbench.stats.figures import binary
 from vlmbench.stats.intervals import interval
 from vlmbench.stats.metrics import mean
+from vlmbench.stats.seeds.replicates import decompose
 
 Made = tuple[Metric, float]
 """A metric, and how many of its clusters turned out the rarer way."""
@@ -112,11 +114,10 @@ def _judged(n: int, runs: int, lean: float) -> Cell:
         true = rng.beta(1.2, 1.0, n)
         shift = rng.normal(0, lean, runs)[:, None]
         grades = np.clip(true + shift + rng.normal(0, 0.15, (runs, n)), 0, 1)
+        parts = decompose([mean("total", list(run), clusters) for run in grades])
+        assert parts is not None
         metric = mean("total", list(grades.mean(axis=0)), clusters)
-        values = tuple(float(value) for value in 100 * grades.mean(axis=1))
-        return Metric(
-            metric.name, metric.items, clusters, metric.combine, limits=metric.limits, run_values=values
-        ), n / 2
+        return replace(metric, run_values=parts.values, run_noise=parts.within), n / 2
 
     rng = np.random.default_rng(0)
     true = rng.beta(1.2, 1.0, 400_000)

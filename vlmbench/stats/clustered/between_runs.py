@@ -9,28 +9,25 @@ if TYPE_CHECKING:
     from vlmbench.base.metric import Metric
 
 
-def with_runs(metric: Metric, value: float, ends: tuple[float, float], count: int, level: float) -> tuple[float, float]:
-    """The ends of the interval of a share over `count` clusters, with the spread between a judge's runs."""
+def with_runs(metric: Metric, value: float, ends: tuple[float, float], level: float) -> tuple[float, float]:
+    """The ends of an interval over images, with what whole runs of a judge add; inside the metric's limits."""
     low, high = ends
-    if metric.bounds is None or not metric.run_values or high <= low:
+    more = run_margin(metric, level)
+    if more <= 0 or high <= low:
         return ends
-    below, above = (_with_runs(metric, reach, count, level) for reach in (value - low, high - value))
-    return max(metric.bounds[0], value - below), min(metric.bounds[1], value + above)
+    low, high = value - math.hypot(value - low, more), value + math.hypot(high - value, more)
+    return (low, high) if metric.bounds is None else (max(metric.bounds[0], low), min(metric.bounds[1], high))
 
 
-def _with_runs(metric: Metric, reach: float, count: int, level: float) -> float:
-    """How far an interval reaches with the spread between a judge's runs.
+def run_margin(metric: Metric, level: float) -> float:
+    """How far an interval reaches for what moves a whole run of the judge: t(R-1) * sqrt(excess / R).
 
-    With two of them their degree of freedom would add 12.7 errors, and Welch's keeps the level only while they agree:
-    their distance is added as in combined.py, with the 4.3 errors of one degree more. A lone question has an interval
-    too, by its two ends: it counts as one degree.
+    The excess is the variance of the runs' values beyond `run_noise`. It is added to the reach over images in squares
+    (MOVER: Zou & Donner, Statistics in Medicine 27, 2008), as for seeds (stats/seeds/replicates.py). 0 with one run.
     """
-    between, freedom = between_runs(metric)
-    if freedom < 2:
-        return math.hypot(reach, student(freedom + 1, level) * between)
-    usual = student(math.inf, level)
-    error, welch = added((reach / usual, max(1.0, count - 1.0)), (between, freedom))
-    return max(reach, student(welch, level) * error)
+    error, freedom = between_runs(metric)
+    excess = error * error - metric.run_noise / (freedom + 1)
+    return student(freedom, level) * math.sqrt(excess) if excess > 0 else 0.0
 
 
 def between_runs(metric: Metric) -> tuple[float, float]:

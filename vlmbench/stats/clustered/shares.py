@@ -8,12 +8,12 @@ one question per cluster rho vanishes, and the ends are quantiles of beta distri
 and Clopper & Pearson's (a margin of 1/2; Brown, Cai & DasGupta, Statistical Science 16, 2001).
 
 What is printed is the share over all questions, in which a cluster counts by its size; the likelihood alone would weigh
-clusters by what they tell. For each rho, the likelihood is therefore moved to that share and widened to its variance,
-n / (1 + (s - 1) rho) with s = sum m_c^2 / n (Kish, Survey Sampling, 1965). With clusters of one size nothing moves. Nor
-is it moved where a few clusters have most of the questions: that share is then no approximately normal sum, and whether
-large clusters are harder cannot be seen in so few. The interval is only made to reach the share. Where hard clusters
-have more questions by construction (F1), the likelihood for each rho is that of n_eff independent answers with this
-share.
+clusters by what they tell. Where clusters differ in size, the likelihood for each rho is therefore that of n_eff =
+n / (1 + (s - 1) rho) independent answers with this share, s = sum m_c^2 / n (Kish, Survey Sampling, 1965), or another
+s where hard clusters have more questions by construction (F1). Where a few clusters have most of the questions, that
+share is no approximately normal sum: the likelihood stays as it is, and the interval is only made to reach the share.
+
+Clusters need not be beta-distributed. The more of them turned out the rarer way, the more their own variance counts.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ DEPTH = 16.0
 """Log likelihood below the highest at which the grid ends."""
 DOMINATED = 5.0
 """Effective number of clusters, n / s, below which a few of them have most of the questions."""
+FEW = 20.0
+"""Clusters that turned out the rarer way, up to which their variance is not believed by itself."""
 LONGEST = 200
 """Answers of a cluster above which gamma functions are computed instead of sums of logarithms."""
 
@@ -51,14 +53,17 @@ def binomial(right: Floats, asked: Floats, level: float) -> tuple[Floats, Floats
     return np.where(right <= 0, 0.0, low), np.where(wrong <= 0, 1.0, high)
 
 
-def clustered(right: Floats, asked: Floats, level: float, *, telling: bool = False) -> tuple[Floats, Floats]:
+def clustered(
+    right: Floats, asked: Floats, level: float, *, telling: bool = False, question: float = 1.0
+) -> tuple[Floats, Floats]:
     """(runs,) ends of the share over all questions: (runs, C) right answers of (C,) questions per cluster.
 
     Right answers may be fractions (soft scores). `telling`: how many questions a cluster has depends on how hard it is.
+    `question`: how many answers a question counts as. Those of one question have no correlation to be found out.
     """
     import numpy as np
 
-    if float(asked.max()) <= 1:
+    if float(asked.max()) <= question:
         return binomial(right.sum(axis=1), np.asarray(asked.sum()), level)
     grid = _Grid.whole(len(right))
     tallies = _Tallies.of(right, asked)
@@ -68,15 +73,41 @@ def clustered(right: Floats, asked: Floats, level: float, *, telling: bool = Fal
         if finer is None:
             break
         grid = finer
-    if telling:
-        surface, grid = _around_share(surface, grid, right, asked)
-    else:
-        surface = _moved(surface, grid, right, asked)
+    if telling or (float(np.ptp(asked)) > 0 and float(asked.sum()) ** 2 / float(asked @ asked) >= DOMINATED):
+        surface, grid = _around_share(surface, grid, right, asked, telling)
     tail = (1 - level) / 2
     low, high = _quantile(surface, grid, -MARGIN, tail), _quantile(surface, grid, MARGIN, 1 - tail)
     share = right.sum(axis=1) / asked.sum()
-    low = np.where(share <= 0, 0.0, np.minimum(low, share))
-    return low, np.where(share >= 1, 1.0, np.maximum(high, share))
+    low, high = np.minimum(low, share), np.maximum(high, share)
+    trust, own = _own_spread(right, asked, share, level)
+    low, high = (end + trust * (other - end) for end, other in zip((low, high), own, strict=True))
+    return np.where(share <= 0, 0.0, low), np.where(share >= 1, 1.0, high)
+
+
+def effective(right: Floats, asked: Floats) -> Floats:
+    """(2, runs) effective numbers of clusters that are not all right, and of those that are not all wrong.
+
+    Of clusters of sizes m that is (sum m)^2 / sum m^2 (Kish): one with half of all questions does not count as one.
+    """
+    import numpy as np
+
+    sizes = np.stack([np.where(side, asked, 0.0) for side in (right < asked, right > 0)])
+    return np.asarray(sizes.sum(axis=2) ** 2 / np.maximum((sizes * sizes).sum(axis=2), 1e-9))
+
+
+def _own_spread(right: Floats, asked: Floats, share: Floats, level: float) -> tuple[Floats, tuple[Floats, Floats]]:
+    """(runs,) how much the clusters' own variance counts, 1 - FEW / k with k effective clusters; (runs,) ends by it.
+
+    Clusters need not be beta-distributed. These are the ends of as many independent answers as have the share's error.
+    """
+    import numpy as np
+
+    count = len(asked)
+    off = right - share[:, None] * asked
+    variance = count / max(1, count - 1) * (off * off).sum(axis=1) / asked.sum() ** 2
+    trust = np.where(variance > 0, np.maximum(0.0, 1 - FEW / np.maximum(effective(right, asked).min(axis=0), FEW)), 0.0)
+    size = np.where(variance > 0, share * (1 - share) / np.maximum(variance, 1e-12), 1.0)
+    return trust, binomial(share * size, size, level)
 
 
 @dataclass(frozen=True)
@@ -199,36 +230,14 @@ class _Tallies:
         return total
 
 
-def _moved(surface: Floats, grid: _Grid, right: Floats, asked: Floats) -> Floats:
-    """The likelihood around the share over all questions instead of the mean that weighs clusters by what they tell."""
-    import numpy as np
-
-    n, square = float(asked.sum()), float(asked @ asked)
-    if float(np.ptp(asked)) == 0 or n * n / square < DOMINATED:
-        return surface
-    rho = grid.rho
-    weights = asked / (1 + (asked - 1) * rho[:, :, None])
-    told = weights.sum(axis=2)
-    mean = (weights * (right / asked)[:, None, :]).sum(axis=2) / told
-    share = (right.sum(axis=1) / n)[:, None]
-    size = n / (1 + (square / n - 1) * rho)
-    p = grid.p[:, :, None]
-    more = (size * share - told * mean)[:, None, :] * np.log(p)
-    more = more + (size * (1 - share) - told * (1 - mean))[:, None, :] * np.log1p(-p)
-    moved = surface + more
-    # What the clusters say about rho stays as it was.
-    return np.asarray(moved + _mass(surface, grid) - _mass(moved, grid))
-
-
-def _around_share(surface: Floats, grid: _Grid, right: Floats, asked: Floats) -> tuple[Floats, _Grid]:
-    """The likelihood of as many independent answers as the clusters are worth, for each rho; and its grid.
-
-    Where hard clusters have more questions, the beta-binomial's p is no mean of clusters that could be moved.
-    """
+def _around_share(surface: Floats, grid: _Grid, right: Floats, asked: Floats, telling: bool) -> tuple[Floats, _Grid]:
+    """The likelihood of as many independent answers as the clusters are worth, for each rho; and its grid."""
     import numpy as np
 
     share = (right.sum(axis=1) / asked.sum())[:, None]
-    size = asked.sum() / (1 + (_seen(right, asked, share) - 1) * grid.rho)
+    seen = _seen(right, asked, share) if telling else float(asked @ asked) / float(asked.sum())
+    size = asked.sum() / (1 + (seen - 1) * grid.rho)
+    # What the clusters say about rho stays as it was.
     mass = _mass(surface, grid)
     grid = _Grid(_Grid.whole(len(right)).u, grid.v)
     for _ in range(6):

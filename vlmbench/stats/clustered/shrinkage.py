@@ -121,7 +121,7 @@ def _rising(answered: Answered, counts: Floats, start: Floats) -> Floats:
 
 
 def _moved(surface: Floats, answered: Answered, rho: Floats, p: Floats) -> Floats:
-    """The likelihood around each bar's share over all its questions, as in shares.py."""
+    """The likelihood moved to each bar's share over all its questions, and widened to its variance."""
     import numpy as np
 
     asked, square = answered.by_bar(answered.asked), answered.by_bar(answered.asked**2)
