@@ -11,11 +11,13 @@ import torch
 
 from tests.models.engine.test_engine import ask, check_equal, questions
 from tests.models.engine.toy import toy
+from tests.models.huggingface import asking
 from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
 from vlmbench.models.engine.engine import Engine
 from vlmbench.models.engine.lanes import static
 from vlmbench.models.engine.lanes.static import Part, StaticRow
 from vlmbench.models.engine.together import TOGETHER
+from vlmbench.models.huggingface.engine import HfEngine
 
 COMPILER = any(map(shutil.which, ("g++", "clang++", "c++")))
 
@@ -46,6 +48,20 @@ def test_many_images_and_all_sizes(uncompiled: None) -> None:
     assert said == ask(toy("llama"), groups, kind="simple").texts
     assert engine.facts["decoding"] == TOGETHER
     assert engine.settings["compile"] == "decode"
+
+
+def test_transformers_models_too(uncompiled: None) -> None:
+    groups = asking.questions(4, 3, tokens=5, ranked=True)
+    said = asking.ask(asking.system("llava"), groups, batch="8", compile="decode")
+    asking.check_equal(said, asking.ask(asking.system("llava"), groups, kind="simple"))
+    assert said.engine.settings["compile"] == "decode"
+
+
+@pytest.mark.parametrize(("family", "words"), [("mllama", "of their own"), ("paligemma", "sharing is refused")])
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # PaliGemma's processor
+def test_families_whose_steps_have_no_one_shape_are_refused(family: str, words: str, uncompiled: None) -> None:
+    with pytest.raises(ModelError, match=words):
+        HfEngine(asking.system(family), batch="8", compile="decode")
 
 
 def test_a_step_has_one_shape(uncompiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
