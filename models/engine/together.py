@@ -143,7 +143,7 @@ class Together:
             reason = reason_against(given)
             if not reason:
                 self._static = static
-                self._tried(lanes, given, self._compiled)
+                self._tried(lanes, given)
                 reason = self.state.removeprefix("refused: ") if not self.joins else ""
         except Exception as error:  # each compiler has errors of its own
             if out_of_memory(error):
@@ -324,7 +324,7 @@ class Together:
             self._refuse(reason)
         if len(lanes) == 1 or not self.joins:
             return torch.cat([lane.run(*one) for lane, one in zip(lanes, given, strict=True)])
-        return self._joined(lanes, given) if self.state == TOGETHER else self._tried(lanes, given, self._joined)
+        return self._joined(lanes, given) if self.state == TOGETHER else self._tried(lanes, given)
 
     def _compiled(self, lanes: Sequence[Lane], given: Sequence[Given]) -> Tensor:
         """One compiled program for all."""
@@ -340,17 +340,12 @@ class Together:
         with self._attention.joined(inputs) as (row, cache, settings):
             return self.engine.run(row, cache, torch.arange(len(row), device=row.device), **settings)
 
-    def _tried(
-        self,
-        lanes: Sequence[Lane],
-        given: Sequence[Given],
-        joining: Callable[[Sequence[Lane], Sequence[Given]], Tensor],
-    ) -> Tensor:
+    def _tried(self, lanes: Sequence[Lane], given: Sequence[Given]) -> Tensor:
         """Together, then lane by lane: that counts. Settles whether lanes go together from now on."""
         kept = [lengths(lane.cache) for lane in lanes]
         joined, reason = None, ""
         try:
-            joined = joining(lanes, given)
+            joined = self._compiled(lanes, given) if self._static else self._joined(lanes, given)
         except Exception as error:  # an architecture says in its own way that this is not for it
             if out_of_memory(error):
                 raise
