@@ -16,7 +16,7 @@ from vlmbench.scenes.scene import COLORS, GROUNDS, RELATIONS, STYLES, Dice, Scen
 
 from .common import jpeg, scenes, write
 
-IMAGES, CULTURE = 27, 18
+IMAGES, CULTURE = 27, 16
 """Pictures of MMBench and of CCBench."""
 HEADER = (
     "index", "question", "hint", "A", "B", "C", "D", "answer", "category", "image", "source", "l2-category", "comment",

@@ -33,10 +33,10 @@ class Elsewhere:
 
 
 class Drifting:
-    """Another model in every process."""
+    """Another model in every process, slow enough that a second one is there before the first has answered all."""
 
     def __call__(self) -> Any:
-        model: Any = load(0.0)
+        model: Any = load(0.2)
         model.fingerprint = str(os.getpid())
         return model
 

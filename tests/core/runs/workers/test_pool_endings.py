@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,13 +44,12 @@ def children(pid: int) -> list[int]:
 
 
 def test_the_head_is_lost_and_the_run_goes_on_with_a_new_one(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, calm: Path, unused_port: int
+    short_folder: Path, tmp_path: Path, calm: Path, unused_port: int
 ) -> None:
     env = {**TOKEN, "RAY_gcs_rpc_server_reconnect_timeout_s": "5"}
-    short = tmp_path_factory.mktemp("r")  # Ray's sockets live there, and their paths may not be long
     words = [sys.executable, "-m", "tests.support.pool_toys", str(tmp_path / "run"), f"127.0.0.1:{unused_port}"]
     for attempt in ("cut off", "finished"):
-        head = start_head(unused_port, short / attempt[0], env)
+        head = start_head(unused_port, short_folder / attempt[0], env)
         try:
             wait_for_port(unused_port, head)
             run = subprocess.Popen(words, env=env, cwd=ROOT, stderr=subprocess.PIPE)
@@ -69,6 +70,13 @@ def test_the_head_is_lost_and_the_run_goes_on_with_a_new_one(
             head.terminate()
             head.wait(timeout=30)
     assert same(tmp_path / "run", calm)
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """Ray's sockets live there, and their paths may have 107 characters, 60 of which are Ray's own."""
+    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
@@ -111,11 +119,11 @@ def wait_until_closed(port: int) -> None:
 
 
 def test_a_head_that_goes_after_the_last_answer_spoils_nothing(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, calm: Path, unused_port: int
+    short_folder: Path, tmp_path: Path, calm: Path, unused_port: int
 ) -> None:
     """Exit code 0, a word about it, and no worker left."""
     env = {**TOKEN, "RAY_gcs_rpc_server_reconnect_timeout_s": "60"}
-    head = start_head(unused_port, tmp_path_factory.mktemp("r") / "h", env)
+    head = start_head(unused_port, short_folder / "h", env)
     try:
         wait_for_port(unused_port, head)
         words = [
