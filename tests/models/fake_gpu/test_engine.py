@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tests.models.engine.toy import noise, toy
+from tests.models.fake_gpu.answers import texts
 from tests.models.fake_gpu.device import GPU, FakeGpu, fake_gpu
 from vlmbench.base.samples import Generation, Request
 from vlmbench.models.engine import engine, shared_prefix
@@ -102,16 +103,6 @@ def opened(path: Path, device: torch.device) -> Engine:
     return Engine(system, device=str(device), **{"batch": 8, "cache_memory": 10**7, **(path.options or {})})
 
 
-def asked(model: Engine, path: Path) -> dict[str, Any]:
-    """Each question's text and choices."""
-    said = {request.sample_id: response for request, response in model.answer(path.groups())}
-    assert not [response.error for response in said.values() if response.error]
-    return {
-        name: (response.text, [(score.choice, round(score.logprob, 3)) for score in response.choices])
-        for name, response in said.items()
-    }
-
-
 @pytest.mark.parametrize("name", PATHS)
 def test_every_path_runs_on_a_gpu(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the host waits at most once between two forwards of the language model: for the tokens of a step."""
@@ -121,8 +112,8 @@ def test_every_path_runs_on_a_gpu(name: str, monkeypatch: pytest.MonkeyPatch) ->
         model = opened(path, GPU)
         del gpu.waits[:]
         at = forwards(model, gpu)
-        there = asked(model, path)
-    assert there == asked(opened(path, CPU), path) or not path.same
+        there = texts(model.answer(path.groups()))
+    assert there == texts(opened(path, CPU).answer(path.groups())) or not path.same
     assert len(at) >= 2
     assert all(later - earlier <= 1 for earlier, later in pairwise([0, *at, len(gpu.waits)])), gpu.waits
     assert len(gpu.waits) >= (0 if path.groups()[0][0].choices == CHOICES else TOKENS - 1)
@@ -175,7 +166,7 @@ def test_a_table_of_another_number_type_fails(name: str) -> None:
         model = opened(PATHS[name], GPU)
         model.system.network.language_model.get_input_embeddings().float()
         with pytest.raises(AssertionError, match="dtype"):
-            asked(model, PATHS[name])
+            texts(model.answer(PATHS[name].groups()))
 
 
 def test_a_layer_left_on_the_host_fails() -> None:
@@ -184,4 +175,4 @@ def test_a_layer_left_on_the_host_fails() -> None:
         layer = model.system.network.language_model.model.layers[-1].mlp
         layer.load_state_dict({name: weight.cpu() for name, weight in layer.state_dict().items()}, assign=True)
         with pytest.raises(AssertionError, match="device"):
-            asked(model, PATHS["behind a shared prefix"])
+            texts(model.answer(PATHS["behind a shared prefix"].groups()))

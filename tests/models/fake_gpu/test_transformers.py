@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
+from tests.models.fake_gpu.answers import texts
 from tests.models.fake_gpu.device import GPU, fake_gpu
 from tests.models.huggingface.asking import Groups, questions, system
 from vlmbench.base.samples import Generation, Request
@@ -79,16 +80,6 @@ def opened(path: Path, device: torch.device) -> HfEngine:
     return HfEngine(model, **{"batch": "4", "cache_memory": 10**7, **path.options})
 
 
-def asked(engine: HfEngine, path: Path) -> dict[str, Any]:
-    """Each question's text and choices."""
-    said = {request.sample_id: response for request, response in engine.answer(path.groups())}
-    assert not [response.error for response in said.values() if response.error]
-    return {
-        name: (response.text, [(score.choice, round(score.logprob, 3)) for score in response.choices])
-        for name, response in said.items()
-    }
-
-
 @pytest.mark.parametrize("name", PATHS)
 def test_every_path_runs_on_a_gpu(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the host waits at most once from the end of a forward to the end of the next step's: for its tokens."""
@@ -105,9 +96,9 @@ def test_every_path_runs_on_a_gpu(name: str, monkeypatch: pytest.MonkeyPatch) ->
         engine.system.model.register_forward_hook(
             lambda _, args, given, output: at.append((len(gpu.waits), is_step(given))), with_kwargs=True
         )
-        there = asked(engine, path)
+        there = texts(engine.answer(path.groups()))
     if path.dtype == torch.float32:
-        assert there == asked(opened(path, CPU), path)
+        assert there == texts(opened(path, CPU).answer(path.groups()))
     steps = [later - before for (before, _), (later, step) in pairwise(at) if step]
     assert steps or path.ranked
     assert max(steps, default=0) <= 1, gpu.waits[at[0][0] :]
