@@ -8,10 +8,14 @@ import json
 import re
 import runpy
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from vlmbench.data.files import Folder, read_table
 
 pytestmark = pytest.mark.slow
 
@@ -55,3 +59,27 @@ def test_first_table_and_blind_figures(shipped: tuple[str, Path]) -> None:
     assert [f"{blind['pope']['accuracy']['value']:.1f}", f"{blind['gqa']['accuracy']['value']:.1f}"] == [
         *figures.groups()
     ]
+
+
+@pytest.fixture(scope="module")
+def most_frequent() -> Callable[[str], str]:
+    """Its function for the last column."""
+    found: Callable[[str], str] = runpy.run_path(str(ROOT / "examples" / "shipped_scores.py"))["most_frequent"]
+    return found
+
+
+def test_one_answer_to_every_question(most_frequent: Callable[[str], str]) -> None:
+    """Counted by hand in the samples' files: a letter, a word, the better of two equally frequent words."""
+    rows = json.loads((Folder.sample("gqa").root / "testdev_balanced_questions.json").read_text("utf-8")).values()
+    word, count = Counter(row["answer"] for row in rows).most_common(1)[0]
+    assert most_frequent("gqa") == f"{100 * count / len(rows):.1f} ({word})"
+    rows = read_table(Folder.sample("realworldqa").root / "RealWorldQA.tsv")
+    letter, count = Counter(row.text("answer") for row in rows).most_common(1)[0]
+    assert most_frequent("realworldqa") == f"{100 * count / len(rows):.1f} ({letter})"
+    assert most_frequent("pope") == "66.7 (yes)", "of always no there is no F1"
+    assert most_frequent("amber_d") == "66.7 (No)", "its F1 is that of no"
+
+
+@pytest.mark.parametrize(("task", "why"), [("refcoco", "that of one image"), ("seedbench", "own options")])
+def test_why_there_is_no_most_frequent_answer(most_frequent: Callable[[str], str], task: str, why: str) -> None:
+    assert why in most_frequent(task)
