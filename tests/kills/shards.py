@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import resource
 import secrets
 import signal
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -290,6 +292,8 @@ def kills(workers: int, trial: Trial) -> list[str]:
     node = with_a_killed_node(trial, workers)
     told = ("workers_replaced", "groups_given_again", "torch", "peak_memory_bytes", "asking_cpu", "asking_wall")
     print("a killed node:", {name: node[name] for name in told}, flush=True)
+    for line, times in Counter(re.sub(r"\bworker \d+", "worker", line) for line in node["said"].splitlines()).items():
+        print(f"  {times} x {line}", flush=True)
     if not trial.same("node", "calm"):
         wrong.append("a killed node changes the records")
     had, code, said = with_a_killed_head(trial, workers)

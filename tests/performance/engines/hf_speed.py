@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("workload", type=Path)
     parser.add_argument("--peer", metavar="PYTHON", help="an environment with lmms-eval")
     parser.add_argument("--single", type=int, metavar="N", help="one question each of N pictures")
+    parser.add_argument("--linear", metavar="NAME", help="vlmbench's option of that name")
     parser.add_argument("--rounds", type=int, default=3)
     told = parser.parse_args()
     model = (told.workload / "model").resolve()
@@ -130,13 +131,14 @@ def main() -> None:
         rows = pq.read_table(target, columns=["category", "question_id"]).to_pylist()
         names = [f"{row['category']}/{row['question_id']}" for row in rows]
         task = peer_task(told.peer, folder / "data", folder) if told.peer else folder
+        linear = ["--linear", told.linear] if told.linear else []
         ratios = []
         for number in range(told.rounds):
             if told.peer:
                 other = peer(told.peer, model, task, folder, names)
             else:
                 other = ours(model, folder / "data", folder, "--engine", "simple")
-            mine = ours(model, folder / "data", folder)
+            mine = ours(model, folder / "data", folder, *linear)
             equal = sum(mine[2][name] == other[2][name] for name in names)
             ratios.append(other[0] / mine[0])
             sides = ("lmms-eval" if told.peer else "one by one", other), ("vlmbench", mine)

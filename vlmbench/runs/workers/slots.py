@@ -43,7 +43,11 @@ class Slot:
 
 def cause_of_loss(error: Exception) -> str:
     """What happened to a worker, as a phrase."""
-    known = {"OutOfMemoryError": "was killed, as its machine ran out of memory", "ActorDiedError": "died"}
+    known = {
+        "OutOfMemoryError": "was killed, as its machine ran out of memory",
+        "ActorDiedError": "died",
+        "ActorUnavailableError": "cannot be reached any more",
+    }
     detail = (str(error).strip().splitlines() or [""])[-1]
     return known.get(type(error).__name__) or f"was lost ({type(error).__name__}: {detail:.160})"
 
