@@ -31,7 +31,7 @@ class TrainingTemplate(Protocol):
     """A template for training rows."""
 
     def encode_for_training(
-        self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: bool, max_length: int
+        self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: int, max_length: int
     ) -> Encoded:
         """Ids and labels of a dialogue."""
 
@@ -72,13 +72,17 @@ class Collator:
         else:
             batch = {name: tensor[:, : self.max_length] for name, tensor in batch.items()}
         if any(row.image is not None for row in rows):
-            zeros = torch.zeros(3, *self.size)
-            batch["images"] = torch.stack([zeros if row.image is None else self.prepare(row.image) for row in rows])
+            batch["images"] = torch.stack([self._pixels(row) for row in rows])
         return batch
+
+    def _pixels(self, row: Conversation) -> Tensor:
+        """(3, height, width), or (images, 3, height, width) where there are several."""
+        shown = [self.prepare(image) for image in _images(row)] or [torch.zeros(3, *self.size)]
+        return torch.stack(shown) if len(shown) > 1 else shown[0]
 
     def _encode(self, row: Conversation, turns: Sequence[tuple[str, str]], template: TrainingTemplate) -> Encoded:
         encoded = template.encode_for_training(
-            turns, self.tokenizer, image=row.image is not None, max_length=self.max_length
+            turns, self.tokenizer, image=len(_images(row)), max_length=self.max_length
         )
         if encoded.mismatch:
             LOG.warning("row %s is masked: %d tokens counted, %d present", row.id or "?", *encoded.mismatch)
@@ -100,14 +104,18 @@ class Collator:
         return Encoded(tuple(ids), tuple(labels)), segments
 
 
+def _images(row: Conversation) -> list[Image]:
+    return [] if row.image is None else [row.image, *row.more]
+
+
 def _shared(alone: Sequence[Encoded]) -> int:
     """Length of the prefix that all share and none is trained on; each keeps at least one token.
 
-    With an image it ends behind the image's token: more would save little, and cut words differently in each row.
+    With images it ends behind the last one's token: more would save little, and cut words differently in each row.
     """
     first = alone[0].ids
     if IMAGE_TOKEN in first:
-        return first.index(IMAGE_TOKEN) + 1
+        return len(first) - first[::-1].index(IMAGE_TOKEN)
     length = 0
     for tokens in zip(*(question.ids[:-1] for question in alone), strict=False):
         if len(set(tokens)) > 1 or any(question.labels[length] != IGNORE for question in alone):

@@ -172,7 +172,9 @@ class VisionLanguageModel(nn.Module):
         table = self.language_model.get_input_embeddings()
         batch = {name: tensor.to(table.weight.device) for name, tensor in batch.items()}
         features = self._features(batch)
-        visual = features.shape[1] if features is not None else self.visual_tokens
+        visual = features.shape[-2] if features is not None else self.visual_tokens
+        if features is not None and features.ndim == 4:  # several images: (rows, images, visual tokens, d)
+            features = features.flatten(1, 2)
         layout = build_layout(batch, visual, self.blueprint.max_length)
         if features is None and bool((layout.ids == IMAGE_TOKEN).any()):
             raise ModelError("a row has an image token, but the batch has no images")
@@ -234,13 +236,19 @@ class VisionLanguageModel(nn.Module):
         return hidden.index_put(places, rest[questions.valid].to(hidden.dtype))
 
     def _features(self, batch: Mapping[str, Tensor]) -> Tensor | None:
-        """What goes where the images are, (rows, visual tokens, d): as given, or through as many parts as needed."""
+        """What goes where the images are, (rows, visual tokens, d): as given, or through as many parts as needed.
+
+        (rows, images, visual tokens, d) where rows have several.
+        """
         if (embeds := batch.get("prefix_embeds")) is not None:
             return embeds
         if (features := batch.get("image_features")) is not None:
             return cast("Tensor", self.connector(features))
         pixels = batch.get("images")
-        return None if pixels is None else self.image_features(pixels)
+        if pixels is None or pixels.ndim == 4:
+            return None if pixels is None else self.image_features(pixels)
+        seen = self.image_features(pixels.flatten(0, 1))
+        return seen.view(*pixels.shape[:2], *seen.shape[1:])
 
     def _no_images(self) -> Tensor:
         """What the connector makes of no image, (0, visual tokens, d). Not every one can be run on none at all."""

@@ -332,3 +332,5 @@ class Conversation:
     independent: bool = False
     """True: each turn is a question of its own about the image, not a continuation of the dialogue."""
     id: str = ""
+    more: tuple[Image, ...] = ()
+    """Further images, which follow the first. Rows of one batch have equally many."""

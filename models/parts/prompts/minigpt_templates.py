@@ -112,16 +112,18 @@ class TrainingFormat:
     """Tokens of an image, which count in the prompt's length."""
 
     def encode_for_training(
-        self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: bool, max_length: int
+        self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: int, max_length: int
     ) -> Encoded:
         """Ids and labels of a dialogue: BOS, prompt, then what follows. `max_length` is not needed: each has its limit.
 
         Between turns, tokens equal to the padding are hidden: TinyGPT-V's BOS is one, so no later turn sees it. LLaVA's
-        sign for the image is taken out, as the official readers of its rows do.
+        sign for the image is taken out, as the official readers of its rows do. Raises ModelError for several images.
         """
+        if image > 1:
+            raise ModelError(f"a training row has {image} images, and its template a place for one")
         (question, answer), *later = ((untagged(prompt_ids) or "", reply) for prompt_ids, reply in turns)
         room = CONTEXT - (self.visual - 1 if image else 0)
-        ids = self._prompt(question, tokenizer, image=image)[:room]
+        ids = self._prompt(question, tokenizer, image=bool(image))[:room]
         learnt = plain_ids(answer + self.end, tokenizer)
         follows, labels = [*learnt], [*learnt]
         for question, answer in later:

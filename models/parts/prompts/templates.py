@@ -52,13 +52,14 @@ class Template:
     caption: bool = False
     """The stage-1 form: the question is discarded, and everything after the image is trained on."""
 
-    def write(self, turns: Sequence[tuple[str, str | None]], *, image: bool) -> str:
-        """A dialogue about one image or none as text; an answer of None is left open.
+    def write(self, turns: Sequence[tuple[str, str | None]], *, image: int) -> str:
+        """A dialogue about so many images as text; an answer of None is left open.
 
-        TAG goes before the question that holds it, before the first if none does.
+        All TAGs go before the question that holds one, before the first if none does.
         """
         place = next((i for i, (question, _) in enumerate(turns) if TAG in question), 0) if image else -1
-        return self.dialogue([Turn(question, answer, int(i == place)) for i, (question, answer) in enumerate(turns)])
+        images = [image if i == place else 0 for i in range(len(turns))]
+        return self.dialogue([Turn(*turn, shown) for turn, shown in zip(turns, images, strict=True)])
 
     def dialogue(self, turns: Sequence[Turn], system: str = "") -> str:
         """A dialogue as text, TAG where each image goes; an answer of None is left open.
@@ -92,13 +93,13 @@ class Template:
         return to_ids(text.removesuffix(self.eos) if answer else text, tokenizer)
 
     def encode_for_training(
-        self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: bool, max_length: int
+        self, turns: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, image: int, max_length: int
     ) -> Encoded:
         """Ids and labels of a dialogue to learn from. `max_length` only decides when a miscount masks the sample."""
         text = self.write(turns, image=image)
         ids = to_ids(text, tokenizer)
         if self.caption:
-            masked = len(to_ids(TAG if image else "", tokenizer))
+            masked = len(to_ids(TAG * image, tokenizer))
             return Encoded(tuple(ids), (*[IGNORE] * masked, *ids[masked:]))
         labels, counted = self._mask(ids, text.split(self.eos), tokenizer)
         present = sum(token != tokenizer.pad_id for token in ids)

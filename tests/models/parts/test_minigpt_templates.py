@@ -120,3 +120,8 @@ def test_unknown_names_say_what_there_is() -> None:
         minigpt_templates.find_prompt_format("vicuna")
     with pytest.raises(ModelError, match=r"no prompt template for learning 'teach'\n.*instruct"):
         minigpt_templates.find_training_format("teach")
+
+
+def test_rows_of_several_images_are_refused(llama: Tokenizer) -> None:
+    with pytest.raises(ModelError, match="2 images"):
+        TRAINING_FORMATS["caption"].encode_for_training([("", "two")], llama, image=2, max_length=0)
