@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vlmbench.base.errors import ModelError, VlmbenchError
 
+from ..network import pruning
 from ..network.network import VisionLanguageModel, tie, ties
 from ..network.system import BaseSystem
 from ..parts.language import weight_names as names
@@ -238,6 +239,9 @@ def assign_state(
     complaints = [f"{len(some)} {kind}: {_some(some)}" for kind, some in problems.items() if some]
     if complaints:
         hint = "the weights do not belong to this config.json, or are incomplete"
+        names_of_problems = {*problems["missing"], *problems["unexpected"], *(text.split()[0] for text in misshapen)}
+        if all(map(pruning.belongs_to_layers, names_of_problems)):
+            hint = "heads, neurons or layers differ, as before and after pruning: take the config.json of these weights"
         raise ModelError(f"weights do not fit ({'; '.join(complaints)})", where=where, hint=hint)
     del expected
     while state:

@@ -16,12 +16,14 @@ from torch import Tensor, nn
 
 from vlmbench.base.errors import ModelError, UnknownNameError
 from vlmbench.base.samples import Conversation
+from vlmbench.base.trainable import Block, Kept
 
 from ..parts.kernels import training as training_kernels
-from ..parts.language import nf4
+from ..parts.language import lora, nf4
 from ..parts.language.tokenizer import Tokenizer, read_tokenizer
+from ..parts.quiet_import import import_transformers
 from ..parts.vision.preprocess import Preparation, Processor, default_processor
-from . import freezing
+from . import freezing, pruning
 from .collate import Collator, TrainingTemplate
 from .network import Blueprint, VisionLanguageModel
 
@@ -183,6 +185,31 @@ class BaseSystem(ABC):
                 value.copy_(resized_weight(name, weights[name], value.shape))
             elif (before := name.replace(".base_layer.", ".")) in weights:
                 value.copy_(weights[before])
+        return system
+
+    def merge_adapters(self) -> None:
+        """Add adapters into the weights beside them, and take them out of the network and its config."""
+        lora.merge(self.network.language_model)
+        self.config.pop("lora", None)
+        self.network.blueprint = replace(self.network.blueprint, lora=None)
+
+    def blocks(self) -> Mapping[str, Sequence[Block]]:
+        """The layers of each part that pruning can make smaller, in order."""
+        return pruning.blocks(self.network)
+
+    def pruned(self, kept: Mapping[str, Kept]) -> Self:
+        """A smaller model of the same weights, its config changed; parts that are not named stay as they are.
+
+        All layers of a part keep as many heads and neurons. Raises ModelError where the part cannot be so.
+        """
+        from transformers.initialization import no_init_weights
+
+        import_transformers()
+        config = pruning.smaller_config(self.network, self.config, kept)
+        with no_init_weights():
+            system = self.clone_with_config(config)
+        system.network.load_state_dict(pruning.smaller_state(self.network, kept))
+        system.network.train(self.network.training)
         return system
 
 

@@ -8,25 +8,35 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import torch
+from torch import Tensor
 
 from vlmbench.base import registry
 from vlmbench.base.errors import TrainingError, VlmbenchError
+from vlmbench.base.trainable import Prunable, Trainable
 
+from ..pruning import store
+from ..pruning.prune import prune
+from ..pruning.zeros import hold_zeros
 from ..recipe.limits import MOST_THREADS
 from ..recipe.recipe import Recipe
-from . import checkpoint
+from ..sources import mix
+from . import checkpoint, data_state
 from .checkpoint import Position
 from .learner import prepare_stage
-from .stage_run import StageRun
+from .stage_run import StageRun, objective_of
 from .state import LOG, RECIPE, TrainingState
 
 LOGGER = logging.getLogger(__name__)
 PLOT = "loss.html"
 MODEL = "model"
 """The finished model's folder, below the training's own."""
+PRUNED = "pruned"
+"""The model before the first stage, where the recipe takes something out of it."""
 
 
 def train(recipe: Recipe, output: Path, *, threads: int | None = None, progress: bool = False) -> Path:
@@ -44,10 +54,53 @@ def train(recipe: Recipe, output: Path, *, threads: int | None = None, progress:
         output.mkdir(parents=True, exist_ok=True)
         state = TrainingState(recipe, output, progress)
         try:
+            if recipe.pruning.active:
+                _prune(state)
             _run_stages(state)
             return _finish(state)
         finally:
             state.close()
+
+
+def _prune(state: TrainingState) -> None:
+    """Put the pruned model in the place of the recipe's; pruned once, it is read by all processes, and when resuming.
+
+    Raises TrainingError for a model that cannot be pruned so.
+    """
+    pruning, folder = state.recipe.pruning, state.output / PRUNED
+    if pruning.zeroes and state.devices.sharded:
+        hint = "train on one process, or without FSDP and DeepSpeed"
+        raise TrainingError(
+            "pruning.weights contradicts shards: zeros would not stay zeros", where="pruning", hint=hint
+        )
+    with state.devices.main_process_first():
+        made = {"recipe": state.mark.recipe, "data": data_state.of_files(state.recipe)}
+        if state.devices.first and store.made_by(folder) != made:
+            before = dict(state.model.config)
+            model, record = prune(state.model, pruning, lambda model: _calibration(state, model))
+            store.write(folder, model, {**record, "start": state.recipe.start, **made}, before)
+        state.model = registry.load_object(state.recipe.restore)(folder)
+    if pruning.zeroes:
+        hold_zeros(pruning, cast("Prunable", state.model))
+
+
+def _calibration(state: TrainingState, model: Trainable) -> Iterator[Tensor]:
+    """The losses of a model on batches of the first stage, all its weights frozen, nothing random in it."""
+    stage, recipe = state.recipe.stages[0], state.recipe
+    # With activations computed again no work is skipped for tokens that are not trained; in eval mode none are.
+    model.tune(stage.tunes, max_length=stage.max_length, checkpointing=True)
+    model.module.requires_grad_(False)
+    model.module.to(state.devices.device).eval()
+    state.model = model
+    objective = objective_of(state, stage)
+
+    def losses() -> Iterator[Tensor]:
+        for step in range(recipe.pruning.batches):
+            torch.manual_seed(mix(recipe.seed, "pruning", step))
+            for feed, batch in objective.pairs(objective.prepare(step)):
+                yield objective.loss(feed, batch)
+
+    return losses()
 
 
 def _run_stages(state: TrainingState) -> None:
@@ -88,6 +141,8 @@ def _finish(state: TrainingState) -> Path:
         state.model.save(fresh)
         for name in (RECIPE, LOG):
             shutil.copyfile(state.output / name, fresh / name)
+        if state.recipe.pruning.active:
+            shutil.copyfile(state.output / PRUNED / store.RECORD, fresh / store.RECORD)
         shutil.rmtree(final, ignore_errors=True)
         fresh.rename(final)
         checkpoint.remove_older(state.output)

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from vlmbench.base.errors import DataError, TrainingError
 
 from ..optim.muon import Muon
+from ..recipe.recipe import Stage
 from ..scenes import vocabulary
 from ..scenes.batches import Batches, source
 from ..scenes.feature_pool import PoolObjective
@@ -46,6 +47,26 @@ MOST_SKIPPED = 50
 """Steps that the gradient scaler may skip in a row before the training counts as broken."""
 
 
+def objective_of(state: TrainingState, stage: Stage) -> Objective:
+    """What a stage minimises: over rows from files, or over drawn scenes. What is read is recorded.
+
+    Raises DataError for files that cannot be read, TrainingError where they were others before.
+    """
+    rank, count = state.devices.rank, state.devices.count
+    if stage.pools:
+        pooled = PoolObjective(state.model, stage, state.recipe, rank, count)
+        if state.devices.first:
+            state.record_data(data_state.of_rows(stage, pooled.rows))
+        return pooled
+    folders = (state.output / vocabulary.FOLDER, Path(state.recipe.start or state.output))
+    vocab = next((file for folder in folders if (file := folder / "vocab.json").is_file()), None)
+    patch = int(state.model.config.get("vision_config", {}).get("patch_size", 16))
+    rows = source(stage, state.recipe.seed)
+    if state.devices.first:
+        state.record_data(data_state.of_rows(stage, {stage.data: rows}))
+    return SceneObjective(state.model, stage, rows, patch, vocab, rank, count)
+
+
 class StageRun:
     """One stage of a run."""
 
@@ -58,7 +79,7 @@ class StageRun:
         state.model = prepare_stage(state.model, stage, state.recipe.linear, state.recipe.attention)
         if folder is None:
             reinit_modules(state.model, stage)
-        self.objective = self._objective()
+        self.objective = objective_of(state, self.stage)
         self.steps = self.objective.steps if isinstance(self.objective, PoolObjective) else stage.steps
         self.modules: dict[str, nn.Module] = {**state.model.parts(), "heads": self.objective.heads}
         if folder is not None and not state.devices.sharded:
@@ -78,22 +99,6 @@ class StageRun:
         """Counts of the rows read so far, the bad ones among them."""
         self.spent, self.began = position.seconds, time.monotonic()
         self.meter = metrics_log.Meter()
-
-    def _objective(self) -> Objective:
-        state, stage = self.state, self.stage
-        rank, count = state.devices.rank, state.devices.count
-        if stage.pools:
-            pooled = PoolObjective(state.model, stage, state.recipe, rank, count)
-            if state.devices.first:
-                state.record_data(data_state.of_rows(stage, pooled.rows))
-            return pooled
-        folders = (state.output / vocabulary.FOLDER, Path(state.recipe.start or state.output))
-        vocab = next((file for folder in folders if (file := folder / "vocab.json").is_file()), None)
-        patch = int(state.model.config.get("vision_config", {}).get("patch_size", 16))
-        rows = source(stage, state.recipe.seed)
-        if state.devices.first:
-            state.record_data(data_state.of_rows(stage, {stage.data: rows}))
-        return SceneObjective(state.model, stage, rows, patch, vocab, rank, count)
 
     def run(self) -> Position:
         """Every step that is left."""

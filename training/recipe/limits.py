@@ -78,6 +78,8 @@ LIMITS: Mapping[str, Mapping[str, Range]] = {
     },
     "Pool": {"ratio": POSITIVE, "rows": ROWS},
     "Init": {"embeddings": NOT_NEGATIVE, "linear": NOT_NEGATIVE, "alike": NOT_NEGATIVE},
+    "Ratios": dict.fromkeys(("heads", "neurons", "layers", "weights"), Range(0, 1, below=True)),
+    "Pruning": {"batches": SOME_ROWS},
     "WarmupCosine": {
         "peak": POSITIVE,
         "last": NOT_NEGATIVE,

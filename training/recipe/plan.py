@@ -5,9 +5,11 @@ Counted on torch's meta device, without weights and data. Memory and hours are e
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from vlmbench.base import registry
@@ -85,6 +87,8 @@ def config_of(recipe: Recipe) -> Mapping[str, Any]:
     """The config.json that a recipe starts with. Raises TrainingError when only a folder knows it."""
     if recipe.config:
         return recipe.config
+    if recipe.start and not recipe.variant and (known := _config_in(Path(recipe.start))):
+        return known
     variants = registry.load_object(registry.VARIANTS)
     if recipe.variant not in variants:
         hint = "set variant to a published model's name: see `vlmbench models`"
@@ -93,11 +97,23 @@ def config_of(recipe: Recipe) -> Mapping[str, Any]:
     return config
 
 
+def _config_in(folder: Path) -> Mapping[str, Any] | None:
+    """A checkpoint folder's config.json, where it has our layout; None otherwise."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(config, dict) and {"model_type", "text_config", "vision_config"} <= config.keys()
+    return config if whole else None
+
+
 def plan(recipe: Recipe, gpu: str = "a100", devices: int = 1) -> list[StagePlan]:
     """Plan all stages. Raises UnknownNameError for a GPU that is not in the table, TrainingError as `config_of`."""
     if gpu not in GPUS:
         raise UnknownNameError("GPU", gpu, GPUS)
     config, plans = config_of(recipe), []
+    if recipe.pruning.active:
+        config = registry.load_object(registry.SMALLER)(config, recipe.pruning.left)
     settings: dict[str, Any] = {}
     for stage in recipe.stages:
         config = registry.load_object(registry.MERGED)(config, {**settings, **stage.config})

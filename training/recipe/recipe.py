@@ -12,6 +12,7 @@ from vlmbench.base.errors import TrainingError, UnknownNameError
 
 from . import limits
 from .changes import changed
+from .pruning import NOTHING, Pruning
 from .schedule import SHAPES, WarmupCosine
 
 PARTS = ("vision_tower", "connector", "language_model")
@@ -252,6 +253,8 @@ class Recipe:
     a CPU. Other last digits."""
     linear: str = "mkl"
     """Library of Linear layers on a CPU: `mkl`, torch's own, or `onednn`. Other last digits."""
+    pruning: Pruning = NOTHING
+    """What is taken out of the model before the first stage."""
 
     def __post_init__(self) -> None:
         """Raises TrainingError where fields mean nothing or contradict each other."""
@@ -274,6 +277,9 @@ class Recipe:
             message = (
                 f"linear {self.linear!r} contradicts precision {self.precision!r}, where torch chooses oneDNN itself"
             )
+            raise TrainingError(message, where=f"recipe {self.name!r}", hint="leave one of them out")
+        if self.pruning.zeroes and any(stage.muon or stage.config for stage in self.stages):
+            message = "pruning.weights contradicts muon, or a stage's config: zeros would not stay zeros"
             raise TrainingError(message, where=f"recipe {self.name!r}", hint="leave one of them out")
         if bool(self.eval_every) != bool(self.eval_tasks):
             message = f"eval_every {self.eval_every} contradicts eval_tasks {self.eval_tasks!r}"
@@ -330,6 +336,8 @@ def _leave_out(plain: dict[str, Any], kind: type) -> dict[str, Any]:
     names = [entry.name for entry in fields]
     for entry in fields[names.index(LATER[kind]) :]:
         usual = entry.default if entry.default is not dataclasses.MISSING else {}
+        if dataclasses.is_dataclass(usual) and not isinstance(usual, type):
+            usual = dataclasses.asdict(usual)
         if plain[entry.name] == (list(usual) if isinstance(usual, tuple) else usual):
             del plain[entry.name]
     return plain

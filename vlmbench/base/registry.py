@@ -54,8 +54,16 @@ SHEET = "vlmbench.models.zoo.model_stats:stats_of"
 
 LOAD = "vlmbench.models.zoo.model_stats:load_of"
 """What counts a stage of training, for its plan."""
+FIGURES = "vlmbench.models.zoo.figures:of_config"
+"""What counts the parameters, FLOPs and bytes of a config."""
+MODEL_FIGURES = "vlmbench.models.zoo.figures:of_model"
+"""What counts the FLOPs of a loaded model."""
+SMALLER = "vlmbench.models.zoo.figures:pruned_config"
+"""What tells the config that pruning leaves of another."""
 SHIPPED = "vlmbench.models.systems.tinyllava:NANO"
 """The folder of the small model that ships."""
+SHIPPED_MODELS = "vlmbench.models.zoo.figures:SHIPPED"
+"""The folders of all small models that ship, by system."""
 ABLATION_PLOT = "vlmbench.reports.site.training_curves:write_ranges"
 NOTEBOOK = "vlmbench.reports.text.notebook:scores"
 NOTEBOOK_COMPARED = "vlmbench.reports.text.notebook:differences"
@@ -82,6 +90,7 @@ _RECIPES = "vlmbench.training.recipes"
 RECIPES: Mapping[str, str] = {
     "nano": f"{_RECIPES}.nano:nano",
     "tinygptv-nano": f"{_RECIPES}.tinygptv_nano:nano",
+    "prune": f"{_RECIPES}.prune:prune",
     "tinyllava-base": f"{_RECIPES}.tinyllava:base",
     "tinyllava-base-paper": f"{_RECIPES}.tinyllava:base_paper",
     "tinyllava-share-paper": f"{_RECIPES}.tinyllava:share_paper",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -66,3 +67,47 @@ class Trainable(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint in the system's official layout."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """One transformer layer as pruning sees it."""
+
+    layer: nn.Module
+    """Its first input and its output are hidden states, (rows, tokens, width)."""
+    heads: int
+    """What can be removed one by one: heads; where heads share keys and values, groups of them."""
+    attention: nn.Linear
+    """Writes what the heads give into the hidden states. Its inputs belong to the heads, in order, as many to each."""
+    mlp: nn.Linear
+    """Writes what the neurons give into the hidden states: an input for each neuron."""
+    linears: Mapping[str, nn.Linear]
+    """All matrices of the layer, by their names in it."""
+    runs: bool = True
+    """Whether an answer depends on it: layers behind the one that is read do not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is left of a part: numbers of layers, and for each of these the numbers of its heads and neurons."""
+
+    layers: tuple[int, ...]
+    heads: tuple[tuple[int, ...], ...]
+    neurons: tuple[tuple[int, ...], ...]
+
+
+@runtime_checkable
+class Prunable(Protocol):
+    """A Trainable whose layers can be made smaller."""
+
+    def merge_adapters(self) -> None:
+        """Add adapters into the weights beside them, and take them out of the network and its config."""
+
+    def blocks(self) -> Mapping[str, Sequence[Block]]:
+        """The layers of each part that can be made smaller, in order. A part that cannot be is left out."""
+
+    def pruned(self, kept: Mapping[str, Kept]) -> Trainable:
+        """A smaller model of the same weights, its config changed; parts that are not named stay as they are.
+
+        All layers of a part keep as many heads and neurons. Raises ModelError where the part cannot be so.
+        """

@@ -51,6 +51,18 @@ def language_model(config: Mapping[str, Any]) -> Any:
     settings = AutoConfig.for_model(**{name: value for name, value in config.items() if name not in skipped})
     settings.hidden_act = FASTER.get(settings.hidden_act, settings.hidden_act)
     model = AutoModelForCausalLM.from_config(settings, attn_implementation="sdpa", dtype=torch.float32)
+    fit_head_norms(model)
     if settings.tie_word_embeddings:  # transformers leaves this out where weights are not drawn
         model.get_output_embeddings().weight = model.get_input_embeddings().weight
     return model
+
+
+def fit_head_norms(model: Any) -> None:
+    """Phi's norms of queries and keys, as wide as a head: its class takes the width of a model with all its heads."""
+    from torch import nn
+
+    for module in model.modules():
+        for name in ("q_layernorm", "k_layernorm"):
+            norm, width = getattr(module, name, None), getattr(module, "head_dim", 0)
+            if isinstance(norm, nn.LayerNorm) and norm.normalized_shape != (width,):
+                setattr(module, name, nn.LayerNorm(width, eps=norm.eps))

@@ -13,6 +13,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from .model import fit_head_norms
+
 RMS_EPS = 1e-6
 """Fixed in the official code, unlike the eps of Phi's own norms."""
 
@@ -56,6 +58,7 @@ def norm_branches(language_model: Any) -> None:
     build = _attention_class()
     for index, layer in enumerate(language_model.model.layers):
         layer.self_attn = build(language_model.config, index)
+    fit_head_norms(language_model)
 
 
 def round_tables(language_model: Any) -> None:

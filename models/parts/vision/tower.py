@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vlmbench.base.errors import ModelError
 
+from . import heads
 from .base import Tower, TransformersTower
 from .dino import DinoTower, MixtureTower
 
@@ -17,15 +18,13 @@ from .dino import DinoTower, MixtureTower
 def _siglip(config: Mapping[str, Any]) -> TransformersTower:
     from transformers import SiglipVisionConfig, SiglipVisionModel
 
-    settings = SiglipVisionConfig(**_settings(config), attn_implementation="sdpa")
-    return TransformersTower(SiglipVisionModel(settings), class_token=False)
+    return TransformersTower(_built(config, SiglipVisionConfig, SiglipVisionModel), class_token=False)
 
 
 def _clip(config: Mapping[str, Any]) -> TransformersTower:
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
-    settings = CLIPVisionConfig(**_settings(config), attn_implementation="sdpa")
-    return TransformersTower(CLIPVisionModel(settings), class_token=True)
+    return TransformersTower(_built(config, CLIPVisionConfig, CLIPVisionModel), class_token=True)
 
 
 LN_VISION_EPS = 1e-5
@@ -36,10 +35,17 @@ def _eva(config: Mapping[str, Any]) -> TransformersTower:
     """EVA-CLIP-g. Source: MiniGPT-4 minigpt4/models/{eva_vit,base_model}.py@d94738a."""
     from transformers import Blip2VisionConfig, Blip2VisionModel
 
-    settings = Blip2VisionConfig(**_settings(config), attn_implementation="sdpa")
-    model = Blip2VisionModel(settings)
-    model.post_layernorm = nn.LayerNorm(settings.hidden_size, eps=LN_VISION_EPS)
+    model = _built(config, Blip2VisionConfig, Blip2VisionModel)
+    model.post_layernorm = nn.LayerNorm(model.config.hidden_size, eps=LN_VISION_EPS)
     return TransformersTower(model, class_token=True, masks=False)
+
+
+def _built(config: Mapping[str, Any], config_class: Any, model_class: Any) -> Any:
+    """A tower of transformers, with as many heads as its config says."""
+    settings = _settings(config)
+    model = model_class(config_class(**heads.whole(settings), attn_implementation="sdpa"))
+    heads.narrow(model, settings)
+    return model
 
 
 TOWERS: Mapping[str, Callable[[Mapping[str, Any]], Tower]] = {

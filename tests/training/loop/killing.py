@@ -34,9 +34,9 @@ def steps(folder: Path) -> int:
     return sum(b'"loss"' in line for line in log.read_bytes().splitlines()) if log.is_file() else 0
 
 
-def kill_at(folder: Path, step: int) -> None:
+def kill_at(folder: Path, step: int, recipe: str = RECIPE) -> None:
     """Train until the log has so many steps, then kill -9."""
-    process = start(folder)
+    process = start(folder, recipe=recipe)
     while process.poll() is None and steps(folder) < step:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
@@ -48,9 +48,9 @@ def weights(folder: Path) -> bytes:
     return (folder / loop.MODEL / "model.safetensors").read_bytes()
 
 
-def finish(folder: Path) -> None:
+def finish(folder: Path, recipe: str = RECIPE) -> None:
     """Let the command come to its end. Raises RuntimeError with what it said when it fails."""
-    process = start(folder)
+    process = start(folder, recipe=recipe)
     _, said = process.communicate(timeout=300)
     if process.returncode:
         raise RuntimeError(said.decode())

@@ -18,6 +18,8 @@ Sheet = Any
 PARTS = ("vision tower", "Q-Former", "connector", "language model", "adapters")
 HEAD = ("variant", "visual tokens", *PARTS, "total", "never run", "float32", "bfloat16", "int8", "int4", "template")
 INDENT = " " * 13
+PRUNING_RECORD = "pruning.json"
+"""Beside the weights of a model that `vlmbench train prune` made (training/pruning/store.py)."""
 LEFT = ("variant", "template", "stage", "trained")
 """Columns of words; the others are numbers, set flush right."""
 NOTES = (
@@ -122,7 +124,10 @@ def _loaded(spec: Any) -> dict[str, Any]:
     from vlmbench.plugins import specs as loading
 
     model = loading.load_model(spec, {})
-    return {"fingerprint": model.fingerprint, **model.settings, **model.facts}
+    facts = {"fingerprint": model.fingerprint, **model.settings, **model.facts}
+    facts |= registry.load_object(registry.MODEL_FIGURES)(model) if spec.name in registry.models.builtin else {}
+    record = Path(spec.checkpoint or "").expanduser() / PRUNING_RECORD
+    return {**facts, "pruned": json.loads(record.read_text("utf-8"))} if record.is_file() else facts
 
 
 def _plain(facts: list[Sheet] | dict[str, Any]) -> Any:
@@ -133,7 +138,9 @@ def _plain(facts: list[Sheet] | dict[str, Any]) -> Any:
 
 def _shown(spec: str, facts: list[Sheet] | dict[str, Any]) -> str:
     if isinstance(facts, dict):
-        return "\n".join([spec, *(f"  {name:12} {value}" for name, value in facts.items() if name != "options")])
+        shown = {name: value for name, value in facts.items() if name not in ("options", "pruned")}
+        lines = [spec, *(f"  {name:12} {value}" for name, value in shown.items())]
+        return "\n".join([*lines, *_pruned(facts["pruned"])]) if "pruned" in facts else "\n".join(lines)
     if len(facts) == 1:
         return "\n".join([*in_full(facts[0]), "", *_notes()])
     head = tuple(name for name in HEAD if name != "float32")
@@ -141,6 +148,21 @@ def _shown(spec: str, facts: list[Sheet] | dict[str, Any]) -> str:
     stages = [[sheet.name, stage, count(sum(by.values()))] for sheet in facts for stage, by in sheet.stages.items()]
     table = _aligned(head, rows)
     return "\n".join([*table, "", *_aligned(("variant", "stage", "learns"), stages), "", *_notes()])
+
+
+def _pruned(record: Mapping[str, Any]) -> list[str]:
+    """What pruning took out, and the figures before and after it."""
+    lines = ["  pruned"]
+    for part, told in record["parts"].items():
+        kept = [f"{told[kind][0]} of {told[kind][1]} {kind}" for kind in ("layers", "heads", "neurons") if kind in told]
+        zeros = [f"{told['zeros']:.1%} of its weights are 0"] if "zeros" in told else []
+        lines.append(f"    {part}: {', '.join([*kept, *zeros])}")
+    rows = [("", "parameters", "FLOPs per question", *record["before"]["bytes"])]
+    for name in ("before", "after"):
+        told = record[name]
+        sizes = [f"{held / 1e6:.2f} MB" for held in told["bytes"].values()]
+        rows.append((name, count(told["parameters"]), f"{told['flops_per_question'] / 1e9:.3f} G", *sizes))
+    return [*lines, *(f"    {line}" for line in terminal.aligned(rows, range(1, len(rows[0])), rule=False))]
 
 
 def _notes() -> list[str]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vlmbench.base import registry
 from vlmbench.base.errors import UsageError
 from vlmbench.base.process import exit_codes
+
+PRUNE = "prune"
+PRUNE_OPTIONS = ("model", "ratio", "recover")
+"""The recipe that starts from a model, and its options."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--devices", type=int, default=1, metavar="N", help="the plan's number of GPUs (default 1)")
     add("--smoke", action="store_true", help="the same recipe at toy size on synthetic scenes, a few steps per stage")
     add("--start", default="", metavar="DIR", help="the initial model, if a single stage is trained")
+    add("--model", metavar="NAME[:FOLDER]", help="for prune: the trained model that something is taken out of")
+    add(
+        "--ratio",
+        metavar="SHARE|KIND=SHARE,...",
+        help="for prune: what is taken out: a share of heads and neurons, or heads=, neurons=, layers=, weights= "
+        "(of one part: language_model.heads=0.25)",
+    )
+    add("--recover", metavar="RECIPE[:STAGE]", help="for prune: the stage that it trains on afterwards")
     add("--seeds", type=int, metavar="N", help="for an ablation: runs per variant (default 3)")
     add(
         "--set",
@@ -67,14 +80,26 @@ def run(args: argparse.Namespace) -> int:
 def _recipe(args: argparse.Namespace) -> Any:
     """The recipe as asked for. Raises UsageError or TrainingError for what is not there or contradicts itself."""
     name, _, stage = args.recipe.partition(":")
-    recipe = registry.recipes.get(name)()
+    recipe = _pruning(args) if name == PRUNE else registry.recipes.get(name)()
+    if name != PRUNE and (given := [word for word in PRUNE_OPTIONS if getattr(args, word)]):
+        raise UsageError(f"--{given[0]} is of the recipe {PRUNE}", hint=f"vlmbench train {PRUNE} --{given[0]} ...")
     if args.smoke:
         recipe = registry.load_object("vlmbench.training.recipes.smoke:smoke")(recipe)
     if stage:
         recipe = recipe.only(stage, args.start)
     elif args.start:
-        recipe = recipe.begun(args.start)
+        recipe = recipe.started_from(args.start)
     return recipe.replace(dict(_pair(text) for text in args.set))
+
+
+def _pruning(args: argparse.Namespace) -> Any:
+    """The recipe that prunes a named model. Raises UsageError or TrainingError for a model that cannot be."""
+    system, _, folder = (args.model or "tinyllava").partition(":")
+    made = registry.recipes.get(PRUNE)
+    recipe = made(system, folder, args.recover or "") if args.model or args.recover else made()
+    if args.ratio:
+        recipe = replace(recipe, pruning=recipe.pruning.with_ratios(args.ratio))
+    return recipe
 
 
 def _ablation(args: argparse.Namespace) -> int:
