@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import nn
 
-from vlmbench.base.samples import Request, Response
+from vlmbench.base.errors import ImageError
+from vlmbench.base.model import TokenLogprobs, Vocabulary
+from vlmbench.base.samples import Generation, Request, Response
+from vlmbench.data.images.decoding import prefetch
 
 from ..network.part_times import PartTimes
+from ..parts.language.tokenizer import Tokenizer
 from ..parts.protocols import System
-from .engine import Engine
+from ..parts.top_tokens import TopTokens
+from .decoding import Job, Outcome
+from .engine import DTYPES, Engine
+from .group_images import GroupFeatures, Prepared, describe, pixels_held, prepare, turns_of
 from .memory import parameters, stored_bytes
 
 if TYPE_CHECKING:
@@ -27,6 +34,7 @@ class SystemInfo(System, Protocol):
     """A system with the name, settings and parts that tables show."""
 
     name: str
+    tokenizer: Tokenizer
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -102,11 +110,74 @@ class LocalModel:
         """Answer groups of requests that share their images."""
         return self.engine.answer(groups)
 
+    def vocabulary(self) -> Vocabulary:
+        """The tokenizer's tokens."""
+        return self.system.tokenizer.vocabulary()
+
+    def token_logprobs(
+        self, groups: Iterable[Sequence[Request]], top: int, vocabulary: int = 0
+    ) -> Iterator[tuple[Request, TokenLogprobs]]:
+        """The `top` likeliest tokens at each token of an answer: each request's only choice."""
+        assert isinstance(self.engine, Engine)
+        for group, prepared in prefetch(groups, partial(prepare, self.system), weigh=pixels_held):
+            yield from score_answers(
+                self.engine, group, prepared, partial(TopTokens, top, len(self.system.tokenizer), vocabulary)
+            )
+
     def part_times(self) -> AbstractContextManager[PartTimes]:
         """While it lasts, the parts' calls are timed."""
         parts = self.system.parts()
         device = next(parts["language_model"].parameters()).device
         return PartTimes(parts, device).watching()
+
+
+def score_answers(
+    engine: Engine, group: Sequence[Request], prepared: Prepared, watcher: Callable[[], TopTokens]
+) -> Iterator[tuple[Request, TokenLogprobs]]:
+    """What was expected at the answers of a group: all questions about the same images behind one prefix."""
+    end = end_of(engine.system)  # type: ignore[arg-type]
+    features = GroupFeatures(engine.system, prepared, engine.device, DTYPES[engine.dtype])
+    by_images: dict[tuple[str, ...], dict[Job, list[Request]]] = {}
+    for request, shown in zip(group, prepared, strict=True):
+        try:
+            if error := next((image.error for image in shown if image.error), ""):
+                raise ImageError(error)
+            turns, system = turns_of(request), engine.system
+            ids = tuple(system.encode(turns, system=request.system))
+            own = tuple(system.encode(turns, answer=request.choices[0], system=request.system))
+            job = Job(ids, Generation(), request.choices, ((*own, *end),))
+        except Exception as error:
+            yield request, TokenLogprobs(error=describe(error))
+            continue
+        by_images.setdefault(tuple(image.key for image in shown), {}).setdefault(job, []).append(request)
+    for keys, requests in by_images.items():
+        jobs, watch = list(requests), watcher()
+        try:
+            seen = features.of(keys)
+            if engine.kind == "shared":
+                outcomes = engine.shared.answer(seen, jobs, engine.pack_tokens, watch)
+            else:
+                outcomes = [engine.simple.answer(seen, job, watch) for job in jobs]
+        except Exception as error:
+            outcomes = [Outcome(error=describe(error)) for _ in jobs]
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            expected = expectations(watch, job, outcome)
+            yield from ((request, expected) for request in requests[job])
+
+
+def end_of(system: SystemInfo) -> tuple[int, ...]:
+    """What the model writes behind an answer: the stop text of its template, or else the end token."""
+    tokenizer = system.tokenizer
+    for stop in system.stop[:1]:
+        return tuple(tokenizer.ids(stop)[len(tokenizer.ids("")) :])
+    return (min(system.end_ids),)
+
+
+def expectations(watch: TopTokens, job: Job, outcome: Outcome) -> TokenLogprobs:
+    """What was observed of a job."""
+    if outcome.error:
+        return TokenLogprobs(error=outcome.error)
+    return watch.of(job, job.choice_ids[0][job.answer_start :])
 
 
 @contextmanager

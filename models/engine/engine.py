@@ -129,9 +129,9 @@ class Engine:
         system.module.to(self.device).eval()
         if kind == "shared":
             check_shareable(system.network.language_model)
-        self._shared, self._simple = SharedPrefix(system), OneByOne(system)
+        self.shared, self.simple = SharedPrefix(system), OneByOne(system)
         bounds = bounds_of(batch, cache_memory, self.device, pack_tokens)
-        self._together = Together(self._shared, bounds, self._retry)
+        self._together = Together(self.shared, bounds, self._retry)
         self._counts = {"merged": 0, "rerun": 0, "changed": 0, "failed": 0, "memory_retries": 0}
         self._seconds, self._questions, self._words = 0.0, 0, 0
         self._difference: float | None = None
@@ -186,9 +186,9 @@ class Engine:
         """Answer fixed questions about a drawn image as this engine answers."""
         jobs, features = fixed_jobs(self.system), test_features(self.system, 0)
         if self.kind == "shared":
-            self._shared.answer(features, jobs, self.pack_tokens, recorder.record)
+            self.shared.answer(features, jobs, self.pack_tokens, recorder.record)
         for job in jobs[:TRIED] if self.kind == "simple" else ():
-            self._simple.answer(features, job, recorder.record)
+            self.simple.answer(features, job, recorder.record)
 
     def answer(self, groups: Iterable[Sequence[Request]]) -> Iterator[tuple[Request, Response]]:
         """Answer groups, best made of requests about the same images; a group's responses come together, in order.
@@ -201,7 +201,7 @@ class Engine:
                 yield from ((request, failure(self._broken)) for request in group)
             return
         if self.exact and self.kind == "shared" and self.fragile is None:
-            self._difference = largest_difference(self._shared, self._simple, self.pack_tokens)
+            self._difference = largest_difference(self.shared, self.simple, self.pack_tokens)
             self.fragile = max(4 * self._difference, 1e-4)
         load = partial(prepare, self.system)
         open_works: dict[int, OpenGroup] = {}
@@ -315,7 +315,7 @@ class Engine:
         if job.generation.max_new_tokens < 1 and not job.choices:
             return Response(finish="length")
         try:
-            return respond(self._simple.answer(features(), job, observe))
+            return respond(self.simple.answer(features(), job, observe))
         except Exception as error:
             return failure(describe(error))
 

@@ -94,8 +94,8 @@ class HfEngine:
             raise UsageError("pack_tokens must be at least 1 and cache_memory at least 0", hint="leave them out")
         self.system, self.pack_tokens, self.exact, self.observer = system, pack_tokens, exact, observer
         self.size = BatchSize("1" if kind == "simple" else batch, system.model.device)
-        self._plain = Plain(system.model, system, pad_id=system.pad_id, encoder_decoder=system.encoder_decoder)
-        self._shared = HfSharedPrefix(system.model, system, system.prompts.image_id)
+        self.plain = Plain(system.model, system, pad_id=system.pad_id, encoder_decoder=system.encoder_decoder)
+        self.shared = HfSharedPrefix(system.model, system, system.prompts.image_id)
         self._difference = 0.0
         self._remembered: RememberedParts | None = None
         self.kind, self.sharing, self.batching = kind, "not asked for", "not tried"
@@ -103,11 +103,11 @@ class HfEngine:
         activation.use_in_place(system.model)
         self.linear = LinearChoice(linear)
         if not self._broken:
-            self.linear.decide(system.model, partial(trial, self._plain, system.prompts))
+            self.linear.decide(system.model, partial(trial, self.plain, system.prompts))
         if kind == "shared":
             self.kind, self.sharing = self._try_sharing()
         bounds = bounds_of(rows_of_setting(batch), cache_memory, system.model.device, pack_tokens)
-        self._together = Together(self._shared, bounds, self._retry)
+        self._together = Together(self.shared, bounds, self._retry)
         if compile and not self._broken:
             self._compile()
         self.fragile = max(4 * self._difference, 1e-4) if fragile is None else fragile
@@ -118,9 +118,9 @@ class HfEngine:
         """The kind to work as, and what the tables say of it."""
         if self._broken:
             return "batched", f"refused: {self._broken}"
-        found = choose(self.system.model, self.system, self._plain, self.system.prompts, self.pack_tokens)
+        found = choose(self.system.model, self.system, self.plain, self.system.prompts, self.pack_tokens)
         if found.way is not None:
-            self._shared, self._difference = found.way, found.difference
+            self.shared, self._difference = found.way, found.difference
             return "shared", found.told
         self._remembered = found.parts
         LOGGER.warning("%s: questions about an image cannot share its prefix: %s; plain batches", self.name, found.told)
@@ -134,7 +134,7 @@ class HfEngine:
 
     def _try_batching(self) -> None:
         """Before the first batch of several rows: whether batches change no answer. Else questions go one by one."""
-        reason = batch_check(self.system, self._plain)
+        reason = batch_check(self.system, self.plain)
         self.batching = f"refused: {reason}" if reason else "yes"
         if reason:
             self.size.one_by_one()
@@ -216,7 +216,7 @@ class HfEngine:
     def _goes_packed(self, part: Sequence[Question]) -> bool:
         """Whether questions go behind a prefix: several that share one, or one that others may be decoded beside."""
         jobs = [question.job for question in part]
-        if self.kind != "shared" or not all(map(can_pack, jobs)) or not self._shared.can_share(jobs):
+        if self.kind != "shared" or not all(map(can_pack, jobs)) or not self.shared.can_share(jobs):
             return False
         return rows_of(part) > 1 or self._together.joins
 
@@ -267,7 +267,7 @@ class HfEngine:
             key = (
                 id(question)
                 if not can_pack(question.job)
-                else (id(question.prompt.media), self._shared.head(question.job.ids))
+                else (id(question.prompt.media), self.shared.head(question.job.ids))
             )
             parts.setdefault(key, []).append(question)
         return list(parts.values())
@@ -339,7 +339,7 @@ class HfEngine:
         if self.batching == "not tried" and self.size.now > 1 and rows_of(questions) > 1:
             self._try_batching()
         outcomes, size = halving(
-            lambda rows: self._plain.answer(questions, rows, self._observer(questions)), self.size.now, 1, self._retry
+            lambda rows: self.plain.answer(questions, rows, self._observer(questions)), self.size.now, 1, self._retry
         )
         self.size.worked(rows_of(questions), size)
         return outcomes
@@ -348,8 +348,8 @@ class HfEngine:
         """Asked by itself: sampling and beams, and what is asked again."""
         try:
             if is_greedy(question.job):
-                return respond(self._plain.answer([question], 1, self._observer([question]))[0])
-            return respond(self._plain.sample(question))
+                return respond(self.plain.answer([question], 1, self._observer([question]))[0])
+            return respond(self.plain.sample(question))
         except Exception as error:
             return failure(describe(error))
 

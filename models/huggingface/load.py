@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,24 +18,33 @@ import torch
 from safetensors import SafetensorError
 
 from vlmbench.base.errors import ModelError, UnknownNameError, UsageError
+from vlmbench.base.model import TokenLogprobs, Vocabulary
+from vlmbench.base.samples import Request
+from vlmbench.chat.turns import shown_images
+from vlmbench.data.images.decoding import decode, source_of
 from vlmbench.plugins.batched_model import add_weights
 
 from ..checkpoints import fingerprints
-from ..engine.adapter import LocalModel
+from ..engine.adapter import LocalModel, expectations
+from ..engine.decoding import Outcome
 from ..engine.engine import DTYPES, SMALL, resolve_device
+from ..engine.group_images import describe
 from ..engine.margin_scale import QUESTIONS, test_image
 from ..engine.memory import release_memory
 from ..engine.quantize import check as check_quantization
 from ..engine.quantize import quantize as quantize_weights
 from ..engine.together import AUTO
 from ..parts.kernels import attention as matmul_attention
+from ..parts.language.tokenizer import published_vocabulary
 from ..parts.quiet_import import import_transformers, quiet_logs
+from ..parts.top_tokens import TopTokens
 from .engine import HfEngine
 from .loading import adapters as peft_adapters
 from .loading import vision_layers
 from .loading.load_errors import hint_for, short_message
 from .loading.processors import open_processor
 from .loading.weights import check_expression, check_files, refuse, report_all_keys
+from .plain import Question
 from .system import HfSystem
 from .thinking import AUTO as AUTO_THINKING
 
@@ -85,6 +95,44 @@ class HfModel(LocalModel):
         """Sizes and counts, and where images inside a question end up."""
         skipped = {"vision_layers_skipped": self.skipped} if self.skipped else {}
         return {**super().facts, **skipped, "interleaving": self.hf.prompts.interleaving}
+
+    def vocabulary(self) -> Vocabulary:
+        """The tokenizer's tokens."""
+        return published_vocabulary(self.hf.prompts.tokenizer)
+
+    def token_logprobs(
+        self, groups: Iterable[Sequence[Request]], top: int, vocabulary: int = 0
+    ) -> Iterator[tuple[Request, TokenLogprobs]]:
+        """The `top` likeliest tokens at each token of an answer: each request's only choice."""
+        words = 1 + max(self.vocabulary().tokens)
+        for group in groups:
+            asked: dict[Hashable, list[Question]] = {}
+            for request in group:
+                try:
+                    shown = shown_images(request)
+                    question = self.hf.question(request, [decode(image.load(), image.name) for image in shown])
+                except Exception as error:
+                    yield request, TokenLogprobs(error=describe(error))
+                    continue
+                own = question.job.choice_ids[0]
+                question.job = replace(question.job, choice_ids=((*own, *sorted(self.hf.end_ids)[:1]),))
+                asked.setdefault(tuple(map(source_of, shown)), []).append(question)
+            for questions in asked.values():
+                yield from self._expected(questions, TopTokens(top, words, vocabulary))
+
+    def _expected(self, questions: Sequence[Question], watch: TopTokens) -> Iterator[tuple[Request, TokenLogprobs]]:
+        """What was expected at the answers to questions about the same images."""
+        engine, jobs = self.engine, [question.job for question in questions]
+        assert isinstance(engine, HfEngine)
+        try:
+            if engine.kind == "shared" and engine.shared.can_share(jobs):
+                outcomes = engine.shared.answer(questions[0].prompt, jobs, engine.pack_tokens, watch)
+            else:
+                outcomes = [engine.plain.answer([question], 1, watch)[0] for question in questions]
+        except Exception as error:
+            outcomes = [Outcome(error=describe(error)) for _ in questions]
+        for question, outcome in zip(questions, outcomes, strict=True):
+            yield question.requests[0], expectations(watch, question.job, outcome)
 
 
 def load(

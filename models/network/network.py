@@ -151,7 +151,12 @@ class VisionLanguageModel(nn.Module):
         return cast("Tensor", self.language_model.get_output_embeddings()(run(inputs, layout)))
 
     def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Mean cross-entropy over the trained tokens, scalar; 0 (with a gradient of 0) where none is trained on.
+        """Mean cross-entropy over the trained tokens, scalar; 0 (with a gradient of 0) where none is trained on."""
+        logits, target, hidden = self.trained_logits(batch)
+        return functional.cross_entropy(logits, target) if len(target) else hidden.sum() * 0.0
+
+    def trained_logits(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """(trained tokens, vocabulary) float32 logits, the labels they predict, and the last hidden states.
 
         The head, and the last layer's MLP, run only where something is trained on.
         """
@@ -162,10 +167,7 @@ class VisionLanguageModel(nn.Module):
         else:
             with skip_unused.last_mlp(self.language_model, row, source):
                 hidden = self._run_rows(inputs, layout)
-        if not len(target):
-            return hidden.sum() * 0.0
-        logits = self.language_model.get_output_embeddings()(hidden[row, source])
-        return functional.cross_entropy(logits.float(), target)
+        return self.language_model.get_output_embeddings()(hidden[row, source]).float(), target, hidden
 
     def _inputs(self, batch: Mapping[str, Tensor]) -> tuple[Layout, Tensor]:
         """Where everything lies, and the embeddings there, (rows, length', d)."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from vlmbench.base.errors import ModelError, UnknownNameError
+from vlmbench.base.model import Vocabulary
 from vlmbench.base.samples import Conversation
 from vlmbench.base.trainable import Block, Kept
 
@@ -119,6 +120,15 @@ class BaseSystem(ABC):
         tower nor connector runs; any N). A row without an image ignores its own entry.
         """
         return self.network.loss(batch)
+
+    def trained_logits(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """The logits that `loss` is computed from, (trained tokens, vocabulary) float32, and their labels."""
+        logits, labels, _ = self.network.trained_logits(batch)
+        return logits, labels
+
+    def vocabulary(self) -> Vocabulary:
+        """The tokenizer's tokens."""
+        return self.tokenizer.vocabulary()
 
     def encode_images(self, images: Tensor) -> Tensor:
         """(rows, 3, height, width) to what the vision tower gives, (rows, tokens, vision width), without gradients.

@@ -60,7 +60,9 @@ TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "tokeniz
 
 
 def part_folder(place: str) -> Path:
-    """The folder of a part's weights: `tinyllava` is the small model that ships."""
+    """The folder of a part's weights: `tinyllava` and `tinygptv` are the small models that ship."""
+    if place == "tinygptv":
+        return Path(registry.load_object(registry.SHIPPED_MODELS)[place])
     return Path(registry.load_object(registry.SHIPPED)) if place == "tinyllava" else Path(place)
 
 

@@ -25,7 +25,10 @@ class Mark:
     @classmethod
     def of(cls, recipe: Recipe) -> Mark:
         """A recipe's. What only watches the training is left out: it may be changed on the way."""
-        deciding = replace(recipe, eval_every=0, eval_tasks="", eval_limit=0, track="", cache="", store="float32")
+        distil = recipe.distil and replace(recipe.distil, cache="")
+        deciding = replace(
+            recipe, eval_every=0, eval_tasks="", eval_limit=0, track="", cache="", store="float32", distil=distil
+        )
         return cls(deciding.to_json())
 
     @property

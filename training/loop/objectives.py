@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vlmbench.base.samples import Conversation
 from vlmbench.base.trainable import Trainable
 
+from ..recipe import teacher
 from ..recipe.recipe import Feed, Stage
-from ..scenes.batches import RowSource
+from ..scenes.batches import BatchShare, RowSource
 from . import patches
 
 IGNORE = -100
@@ -37,20 +39,40 @@ class SceneObjective:
         """`patch` is the vision tower's patch side; `vocabulary` the vocab.json that words are looked up in."""
         self._micro = range(rank, stage.accumulate, processes)
         self._model, self._stage, self._source, self._patch = model, stage, source, patch
+        self._plain: Trainable = getattr(model, "student", model)
+        """For rows that no teacher was asked about."""
         self._vocabulary = _vocabulary(vocabulary) if vocabulary is not None else {}
         self.heads = _heads(model, stage)
 
     def prepare(self, step: int) -> list[Mapping[str, Any]]:
         """The step's batches: one for each feed, as often as the stage accumulates."""
         return [
-            self._batch(feed, step * self._stage.accumulate + part, step)
+            self._batch(feed, step * self._stage.accumulate + part)
             for part in self._micro
             for feed in self._stage.feeds
         ]
 
-    def _batch(self, feed: Feed, moment: int, step: int) -> Mapping[str, Any]:
-        portion = self._source.batch_share(feed, moment, step)
-        batch = dict(self._model.collate(portion.rows, feed.template))
+    @property
+    def moments(self) -> int:
+        """Batches of a feed until its rows repeat."""
+        every = self._stage.steps * self._stage.accumulate
+        return min(every, self._stage.repeat or every)
+
+    def asked(self, moment: int) -> list[Conversation]:
+        """The rows of a moment that are questions about pictures."""
+        return [row for feed in self._stage.feeds if teacher.asks(feed) for row in self._share(feed, moment).rows]
+
+    def _share(self, feed: Feed, moment: int) -> BatchShare:
+        """A feed's rows of a moment; where rows repeat, over the whole stage's numbers of things."""
+        if repeat := self._stage.repeat:
+            moment %= repeat
+            return self._source.batch_share(feed, moment, moment * self._stage.steps // repeat)
+        return self._source.batch_share(feed, moment, moment // self._stage.accumulate)
+
+    def _batch(self, feed: Feed, moment: int) -> Mapping[str, Any]:
+        portion = self._share(feed, moment)
+        model = self._model if teacher.asks(feed) else self._plain
+        batch = dict(model.collate(portion.rows, feed.template))
         if feed.kind == "patches":
             return {"images": batch["images"], "targets": patches.targets(portion.photos, self._patch)}
         if feed.kind == "match":

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from tqdm import tqdm
 
 from vlmbench.base.errors import DataError, TrainingError
+from vlmbench.base.trainable import Trainable
 
 from ..optim.muon import Muon
 from ..recipe.recipe import Stage
@@ -47,14 +48,16 @@ MOST_SKIPPED = 50
 """Steps that the gradient scaler may skip in a row before the training counts as broken."""
 
 
-def objective_of(state: TrainingState, stage: Stage) -> Objective:
-    """What a stage minimises: over rows from files, or over drawn scenes. What is read is recorded.
+def objective_of(state: TrainingState, stage: Stage, model: Trainable | None = None) -> SceneObjective | PoolObjective:
+    """What a stage minimises: over rows from files, or over drawn scenes. What is read is recorded. `model`: one with a
+    teacher, in the place of the state's.
 
     Raises DataError for files that cannot be read, TrainingError where they were others before.
     """
     rank, count = state.devices.rank, state.devices.count
+    model = model or state.model
     if stage.pools:
-        pooled = PoolObjective(state.model, stage, state.recipe, rank, count)
+        pooled = PoolObjective(model, stage, state.recipe, rank, count)
         if state.devices.first:
             state.record_data(data_state.of_rows(stage, pooled.rows))
         return pooled
@@ -64,7 +67,7 @@ def objective_of(state: TrainingState, stage: Stage) -> Objective:
     rows = source(stage, state.recipe.seed)
     if state.devices.first:
         state.record_data(data_state.of_rows(stage, {stage.data: rows}))
-    return SceneObjective(state.model, stage, rows, patch, vocab, rank, count)
+    return SceneObjective(model, stage, rows, patch, vocab, rank, count)
 
 
 class StageRun:
@@ -79,7 +82,9 @@ class StageRun:
         state.model = prepare_stage(state.model, stage, state.recipe.linear, state.recipe.attention)
         if folder is None:
             reinit_modules(state.model, stage)
-        self.objective = objective_of(state, self.stage)
+        self.taught: Mapping[str, object] = {}
+        """Counts of what the teacher was asked."""
+        self.objective = self._objective()
         self.steps = self.objective.steps if isinstance(self.objective, PoolObjective) else stage.steps
         self.modules: dict[str, nn.Module] = {**state.model.parts(), "heads": self.objective.heads}
         if folder is not None and not state.devices.sharded:
@@ -100,6 +105,18 @@ class StageRun:
         self.spent, self.began = position.seconds, time.monotonic()
         self.meter = metrics_log.Meter()
 
+    def _objective(self) -> Objective:
+        state, stage = self.state, self.stage
+        if state.teaching is None or not state.teaching.teaches(stage):
+            return objective_of(state, stage)
+        taught = state.teaching.taught(state.model)
+        objective = objective_of(state, stage, taught)
+        with state.devices.main_process_first():
+            if state.devices.first:
+                self.taught = state.teaching.ask(stage, objective, state.model, state.mark.data)
+        state.teaching.open(taught)
+        return objective
+
     def run(self) -> Position:
         """Every step that is left."""
         recipe = self.state.recipe
@@ -108,6 +125,8 @@ class StageRun:
         with self._open_log() as log:
             if self.facts and not self.first:
                 metrics_log.write(log, {"stage": self.stage.name, "pools": self.facts})
+            if self.taught:
+                metrics_log.write(log, {"stage": self.stage.name, "teacher": self.taught})
             before = self.facts
             for step, batches in self._batches():
                 done = step + 1

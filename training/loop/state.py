@@ -13,6 +13,7 @@ import torch
 from vlmbench.base import registry
 from vlmbench.base.trainable import Trainable
 
+from ..distil.teaching import Teaching
 from ..recipe.recipe import Recipe
 from ..scenes import vocabulary
 from ..sources import mix
@@ -42,6 +43,8 @@ class TrainingState:
     saved: SavedState | None = field(init=False)
     """The last checkpoint."""
     tracker: Tracker | None = field(init=False, default=None)
+    teaching: Teaching | None = field(init=False, default=None)
+    """The teacher, where there is one."""
     lock: FolderLock | None = field(init=False, default=None)
     """Of the first process: nobody else trains in this folder."""
 
@@ -57,6 +60,8 @@ class TrainingState:
                 if self.devices.first:
                     self._write_recipe()
                 self.model = build_model(self.recipe, self.output)
+                if self.recipe.distil is not None:
+                    self._meet_teacher()
         except BaseException:
             self.close()
             raise
@@ -74,6 +79,13 @@ class TrainingState:
         fresh.replace(self.output / RECIPE)
         if self.recipe.track:
             self.tracker = Tracker(self.recipe.track, self.output, self.recipe.name)
+
+    def _meet_teacher(self) -> None:
+        """Open the teacher once, so that one that cannot teach is refused before anything is trained."""
+        self.teaching = Teaching(self.recipe, self.output, progress=self.progress)
+        told = self.teaching.check(self.model, write=self.devices.first)
+        if self.devices.first:
+            self.record_data(told)
 
     def record_data(self, data: Mapping[str, Any]) -> None:
         """Store what was read with the next checkpoint. Raises TrainingError where it was something else before."""
@@ -108,8 +120,8 @@ def _build(recipe: Recipe, output: Path) -> Trainable:
         model: Trainable = registry.load_object(recipe.restore)(Path(recipe.start))
         return model
     folder = output / vocabulary.FOLDER
-    if "language_model" in recipe.parts:
-        init.copy_tokenizer(init.part_folder(recipe.parts["language_model"]), folder)
+    if place := recipe.parts.get("language_model", recipe.tokenizer):
+        init.copy_tokenizer(init.part_folder(place), folder)
     else:
         vocabulary.train_tokenizer(folder, recipe.vocabulary)
     model = registry.load_object(recipe.build)(recipe.config, preprocessor=None, tokenizer=folder, seed=recipe.seed)

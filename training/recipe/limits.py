@@ -69,6 +69,14 @@ LIMITS: Mapping[str, Mapping[str, Range]] = {
         "per_device": ROWS,
         "max_length": COUNT,
         "text_tokens": COUNT,
+        "repeat": COUNT,
+    },
+    "Distil": {
+        "temperature": Range(0, 100, above=True),
+        "top_k": Range(1, MOST_ROWS),
+        "weight": SHARE,
+        "max_new_tokens": SOME_ROWS,
+        "beams": Range(1, 64),
     },
     "Feed": {
         "rows": SOME_ROWS,

@@ -10,7 +10,7 @@ from typing import Any
 
 from vlmbench.base.errors import TrainingError, UnknownNameError
 
-from . import limits
+from . import limits, teacher
 from .changes import changed
 from .pruning import NOTHING, Pruning
 from .schedule import SHAPES, WarmupCosine
@@ -153,6 +153,8 @@ class Stage:
     """Who says so: paper, or repository@commit."""
     muon: float = 0.0
     """Highest learning rate of matrices, which Muon moves (training/optim/muon.py); 0: AdamW moves everything."""
+    repeat: int = 0
+    """Micro-batches after which the same rows come again; 0: the data decide."""
 
     def __post_init__(self) -> None:
         """Raises TrainingError where the fields contradict each other."""
@@ -255,6 +257,11 @@ class Recipe:
     """Library of Linear layers on a CPU: `mkl`, torch's own, or `onednn`. Other last digits."""
     pruning: Pruning = NOTHING
     """What is taken out of the model before the first stage."""
+    tokenizer: str = ""
+    """A folder with the tokenizer of a fresh model, `tinyllava` or `tinygptv`; "": learned, or that of the language
+    model's `parts`."""
+    distil: teacher.Distil | None = None
+    """A teacher to learn from."""
 
     def __post_init__(self) -> None:
         """Raises TrainingError where fields mean nothing or contradict each other."""
@@ -281,6 +288,8 @@ class Recipe:
         if self.pruning.zeroes and any(stage.muon or stage.config for stage in self.stages):
             message = "pruning.weights contradicts muon, or a stage's config: zeros would not stay zeros"
             raise TrainingError(message, where=f"recipe {self.name!r}", hint="leave one of them out")
+        if self.distil is not None:
+            teacher.check(self.distil, self.name, self.stages, self.cache)
         if bool(self.eval_every) != bool(self.eval_tasks):
             message = f"eval_every {self.eval_every} contradicts eval_tasks {self.eval_tasks!r}"
             raise TrainingError(message, where=f"recipe {self.name!r}", hint="give both or neither")

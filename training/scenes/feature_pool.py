@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,18 @@ class PoolObjective:
         every = range(step * self._stage.micro_batches, (step + 1) * self._stage.micro_batches)
         return [self._batch(moment) for moment in every[self._rank :: self._processes]]
 
+    @property
+    def moments(self) -> int:
+        """Micro-batches until rows repeat."""
+        every = self.steps * self._stage.micro_batches
+        return min(every, self._stage.repeat or every)
+
+    def asked(self, moment: int) -> Sequence[Conversation]:
+        """The rows of a micro-batch."""
+        return self._mixture.rows(self._mixture.draw(moment))
+
     def _batch(self, moment: int) -> Mapping[str, Any]:
-        draw = self._mixture.draw(moment)
+        draw = self._mixture.draw(moment % self._stage.repeat if self._stage.repeat else moment)
         streamed = isinstance(self.rows[draw.name], Stream)
         if self._features is None or streamed:
             return self._model.collate(self._mixture.rows(draw), self._stage.template)

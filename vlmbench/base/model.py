@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vlmbench.base.samples import Request, Response
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Model(Protocol):
@@ -43,6 +48,48 @@ class SupportsLogprobs(Protocol):
     @property
     def supports_logprobs(self) -> bool:
         """Whether responses to requests with choices carry a ChoiceScore for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The tokens of a tokenizer."""
+
+    tokens: Mapping[int, str]
+    """By id, as the tokenizer writes them."""
+    added: frozenset[int] = frozenset()
+    """Ids of tokens that were added to it: the end, padding, images."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """What a model expected at each token of a given answer, the end token included; or why that is not known."""
+
+    tokens: tuple[int, ...] = ()
+    """The answer's tokens and the end token."""
+    ids: NDArray[np.int32] | None = None
+    """(tokens, top) the likeliest ids in the place of each, likeliest first."""
+    logprobs: NDArray[np.float32] | None = None
+    """(tokens, top) their log-probabilities, natural log."""
+    rest: NDArray[np.float32] | None = None
+    """(tokens,) log of the probability of all other tokens together; -inf where there are none."""
+    error: str = ""
+
+
+@runtime_checkable
+class SupportsTokenLogprobs(Protocol):
+    """What a model has besides when it can be a teacher of logit distillation."""
+
+    def vocabulary(self) -> Vocabulary:
+        """The tokens that its log-probabilities are of."""
+
+    def token_logprobs(
+        self, groups: Iterable[Sequence[Request]], top: int, vocabulary: int = 0
+    ) -> Iterator[tuple[Request, TokenLogprobs]]:
+        """The `top` likeliest tokens at each token of an answer: each request's only choice.
+
+        Groups of requests that share their images, in any order. Ids from `vocabulary` on belong to the rest; 0: none
+        do. A failing request yields an `error`.
+        """
 
 
 @runtime_checkable

@@ -108,6 +108,9 @@ RECIPES: Mapping[str, str] = {
     "tinygptv-code": f"{_RECIPES}.tinygptv:code",
 }
 
+DISTIL = "vlmbench.training.distil.student"
+"""What gives a recipe a teacher, and tells so."""
+
 ABLATIONS: Mapping[str, str] = {
     "ablation-tinygptv": f"{_RECIPES}.ablations:tinygptv",
     "ablation-tinyllava": f"{_RECIPES}.ablations:tinyllava",

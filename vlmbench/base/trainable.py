@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from vlmbench.base.model import Vocabulary
     from vlmbench.base.samples import Conversation
 
 
@@ -39,6 +40,14 @@ class Trainable(Protocol):
 
         `image_features`, as `encode_images` gives them, may stand in the place of `images`.
         """
+
+    def trained_logits(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """What `loss` is computed from: (trained tokens, vocabulary) float32 logits, and their labels, (trained
+        tokens,), which may be any numbers of the caller's.
+        """
+
+    def vocabulary(self) -> Vocabulary:
+        """The tokens that the logits are of."""
 
     def encode_images(self, images: Tensor) -> Tensor:
         """The vision tower's features of a batch of images, without gradients."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vlmbench.base.errors import ModelError
+from vlmbench.base.model import Vocabulary
 
 FILES = (
     "tokenizer_config.json",
@@ -53,6 +54,9 @@ class Tokenizer(Protocol):
 
     def decode(self, ids: Sequence[int]) -> str:
         """Ids to text without special tokens."""
+
+    def vocabulary(self) -> Vocabulary:
+        """All tokens by id."""
 
     def __len__(self) -> int:
         """How many ids there are."""
@@ -98,9 +102,19 @@ class PublishedTokenizer:
         text = str(self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
         return CLEANING.sub("", text) if self._cleans else text
 
+    def vocabulary(self) -> Vocabulary:
+        """All tokens by id."""
+        return published_vocabulary(self._tokenizer)
+
     def __len__(self) -> int:
         """Ids, added ones included."""
         return len(self._tokenizer)
+
+
+def published_vocabulary(tokenizer: Any) -> Vocabulary:
+    """The tokens of one of transformers' tokenizers."""
+    added = {*tokenizer.get_added_vocab().values(), *tokenizer.all_special_ids}
+    return Vocabulary({int(number): str(word) for word, number in tokenizer.get_vocab().items()}, frozenset(added))
 
 
 class SentencePieceTokenizer:
@@ -168,6 +182,12 @@ class SentencePieceTokenizer:
         text = str(self._pieces.decode([int(token) for token in ids if token not in special]))
         text = text[1:] if self._blank_first and text.startswith(" ") else text
         return CLEANING.sub("", text) if self._cleans else text
+
+    def vocabulary(self) -> Vocabulary:
+        """All tokens by id."""
+        pieces = {at: str(self._pieces.id_to_piece(at)) for at in range(int(self._pieces.get_piece_size()))}
+        special = {number: name for name, number in self._special.items()}
+        return Vocabulary(pieces | special, frozenset(special))
 
     def __len__(self) -> int:
         """Ids, added ones included."""

@@ -85,7 +85,7 @@ def measure(folder: Path) -> Found:
         len(set(texts.values())),
         engines["packed"].sharing,
         engines["batch"].batching,
-        engines["one by one"]._plain.generating.way,
+        engines["one by one"].plain.generating.way,
     )
 
 

@@ -104,7 +104,7 @@ def test_a_class_that_drops_processors_is_measured_all_the_same(
         assert (again[name].text, again[name].finish) == (response.text, response.finish)
         for one, other in zip(again[name].choices, response.choices, strict=True):
             assert one.logprob == pytest.approx(other.logprob, abs=1e-4)
-    assert engine._plain.generating.way == "common"
+    assert engine.plain.generating.way == "common"
     assert "the common loop is used" in caplog.text
     if options["kind"] == "shared":
         assert engine.sharing == "yes"

@@ -57,7 +57,7 @@ def test_one_batch_may_have_several_lengths() -> None:
 def test_without_watchers_generate_sees_to_it() -> None:
     model = eager_to_end("llava")
     engine = HfEngine(model, kind="simple")
-    engine._plain.generating.way = generate.PLAIN
+    engine.plain.generating.way = generate.PLAIN
     [group, _] = asked(min_new_tokens=5)
     assert all(response.new_tokens > 5 for _, response in engine.answer([group]))
 

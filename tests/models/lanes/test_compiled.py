@@ -78,7 +78,7 @@ def test_a_step_has_one_shape(uncompiled: None, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_parts_are_used_again_and_nothing_stays_in_them(uncompiled: None) -> None:
-    row = StaticRow(Engine(toy(), batch=8)._shared, 2, 0, torch.device("cpu"))
+    row = StaticRow(Engine(toy(), batch=8).shared, 2, 0, torch.device("cpu"))
     assert row.columns == 1 + static.FIRST
     first, second = row.free(600, []), row.free(400, [])
     assert first == Part(1, 600)

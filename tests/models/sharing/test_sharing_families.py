@@ -214,7 +214,7 @@ def test_finished_rows_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
         for request, letter, tokens in zip(questions(1, 3)[0], "abc", (1, 3, 4), strict=True)
     ]
     assert len(list(engine.answer([group]))) == 3
-    assert isinstance(engine._shared, StateRows) and sizes == [3, 2, 2, 1]
+    assert isinstance(engine.shared, StateRows) and sizes == [3, 2, 2, 1]
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(3.0, True), (0.1, False)])

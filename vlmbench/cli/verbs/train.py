@@ -1,4 +1,4 @@
-"""`vlmbench train`: train a recipe, or one of its stages; an ablation, which is many; or only tell the plan."""
+"""`vlmbench train`: train a recipe, or one of its stages, with a teacher or without; an ablation; or print the plan."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from vlmbench.base.process import exit_codes
 PRUNE = "prune"
 PRUNE_OPTIONS = ("model", "ratio", "recover")
 """The recipe that starts from a model, and its options."""
+DISTILL = "distill"
+"""In the place of a recipe: --student names it, and --teacher a model that it learns from."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which recipe, and what to change of it."""
     add = parser.add_argument
-    add("recipe", nargs="?", metavar="RECIPE[:STAGE]", help="see --list")
+    add("recipe", nargs="?", metavar="RECIPE[:STAGE]", help="see --list; `distill` takes --teacher and --student")
+    add("--teacher", default="", metavar="MODEL", help="distill: the model to learn from, as for run --model")
+    add("--student", default="", metavar="RECIPE[:STAGE]", help="distill: the recipe that learns from it")
     add("--list", action="store_true", help="list the recipes and their stages")
     add("--dry-run", action="store_true", help="print the plan: trained parts, tokens, memory, FLOPs, hours on a GPU")
     add("--gpu", default="a100", metavar="NAME", help="the plan's GPU: a100 (default), h100, 3090, 4090")
@@ -59,18 +63,21 @@ def run(args: argparse.Namespace) -> int:
             print(registry.recipes.get(name)().describe())
         for name, path in registry.ABLATIONS.items():
             print(registry.load_object(path)().describe(name))
+        print(registry.load_object(f"{registry.DISTIL}:ABOUT"))
         return exit_codes.OK
     if args.recipe is None:
-        names = ", ".join([*registry.recipes.names(), *registry.ABLATIONS])
+        names = ", ".join([*registry.recipes.names(), *registry.ABLATIONS, DISTILL])
         raise UsageError("no recipe named", hint=f"there are: {names}")
     if args.recipe in registry.ABLATIONS:
         return _ablation(args)
+    _check_distill(args)
     recipe = _recipe(args)
     if args.dry_run:
         lines = registry.load_object("vlmbench.training.recipe.plan:describe")(recipe, args.gpu, args.devices)
-        print("\n".join(lines))
+        print("\n".join([*lines, *registry.load_object(f"{registry.DISTIL}:describe")(recipe)]))
         return exit_codes.OK
-    output = args.output or Path("runs") / f"train-{args.recipe.replace(':', '-')}{'-smoke' if args.smoke else ''}"
+    name = f"{args.recipe}-{args.student}" if args.student else args.recipe
+    output = args.output or Path("runs") / f"train-{name.replace(':', '-')}{'-smoke' if args.smoke else ''}"
     train = registry.load_object("vlmbench.training.loop.loop:train")
     train(recipe, output, threads=args.threads, progress=sys.stderr.isatty())
     print(f"trained: {output}")
@@ -79,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _recipe(args: argparse.Namespace) -> Any:
     """The recipe as asked for. Raises UsageError or TrainingError for what is not there or contradicts itself."""
-    name, _, stage = args.recipe.partition(":")
+    name, _, stage = (args.student or args.recipe).partition(":")
     recipe = _pruning(args) if name == PRUNE else registry.recipes.get(name)()
     if name != PRUNE and (given := [word for word in PRUNE_OPTIONS if getattr(args, word)]):
         raise UsageError(f"--{given[0]} is of the recipe {PRUNE}", hint=f"vlmbench train {PRUNE} --{given[0]} ...")
@@ -89,6 +96,8 @@ def _recipe(args: argparse.Namespace) -> Any:
         recipe = recipe.only(stage, args.start)
     elif args.start:
         recipe = recipe.started_from(args.start)
+    if args.teacher:
+        recipe = registry.load_object(f"{registry.DISTIL}:distilled")(recipe, args.teacher)
     return recipe.replace(dict(_pair(text) for text in args.set))
 
 
@@ -100,6 +109,16 @@ def _pruning(args: argparse.Namespace) -> Any:
     if args.ratio:
         recipe = replace(recipe, pruning=recipe.pruning.with_ratios(args.ratio))
     return recipe
+
+
+def _check_distill(args: argparse.Namespace) -> None:
+    """Raise UsageError where `distill` and its options do not go together."""
+    given = bool(args.teacher), bool(args.student)
+    if args.recipe == DISTILL and not all(given):
+        example = "vlmbench train distill --teacher tinyllava --student tinygptv-nano"
+        raise UsageError("distill needs --teacher and --student", hint=f"for example {example}")
+    if args.recipe != DISTILL and any(given):
+        raise UsageError("--teacher and --student are of `vlmbench train distill`", hint="leave them out")
 
 
 def _ablation(args: argparse.Namespace) -> int:
