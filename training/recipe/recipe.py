@@ -288,8 +288,7 @@ class Recipe:
         if self.pruning.zeroes and any(stage.muon or stage.config for stage in self.stages):
             message = "pruning.weights contradicts muon, or a stage's config: zeros would not stay zeros"
             raise TrainingError(message, where=f"recipe {self.name!r}", hint="leave one of them out")
-        if self.distil is not None:
-            teacher.check(self.distil, self.name, self.stages, self.cache)
+        teacher.check(self.distil, self.name, self.stages, self.cache)
         if bool(self.eval_every) != bool(self.eval_tasks):
             message = f"eval_every {self.eval_every} contradicts eval_tasks {self.eval_tasks!r}"
             raise TrainingError(message, where=f"recipe {self.name!r}", hint="give both or neither")

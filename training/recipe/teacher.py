@@ -110,8 +110,10 @@ def taught(distil: Distil | None, stages: Sequence[StageLike]) -> tuple[str, ...
     return tuple(speaks or [stage.name for stage in able[-1:]])
 
 
-def check(distil: Distil, recipe: str, stages: Sequence[StageLike], cache: str) -> None:
+def check(distil: Distil | None, recipe: str, stages: Sequence[StageLike], cache: str) -> None:
     """Raises TrainingError, or UnknownNameError, where a recipe's stages cannot learn from a teacher."""
+    if distil is None:
+        return
     by_name = {stage.name: stage for stage in stages}
     for name in distil.stages:
         if name not in by_name:
