@@ -7,7 +7,7 @@ figures to docs/printing/perturbations.json. `make docs` prints the page from bo
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,9 @@ vlmbench run --model tinyllava --tasks pope,gqa --perturb blind,shuffle-image,no
 
 This asks every question unperturbed, then again under each perturbation, and ends with the paired differences: the same
 questions and model with one thing changed. Inputs are changed between benchmark and model, so perturbations work for
-every task, model and protocol. A perturbation that does not apply to a task, or to some of its questions, says so and
-skips them.
+every task, model and protocol, but for `pgd`, which needs a model that gives gradients. A perturbation that does not
+apply to a task, or to some of its questions, says so and skips them. Attacks (`typographic`, `pgd`) and `language` have
+a page of their own: [robustness](robustness.md).
 
 ## The perturbations
 
@@ -145,7 +146,9 @@ def page(printed: str) -> str:
     figures = orjson.loads(FIGURES.read_bytes())
     return TEXT.format(
         printed=printed,
-        changes="\n".join(table(("perturbation", "what it does", "severities 1 to 5", "default"), _changes())),
+        changes="\n".join(
+            table(("perturbation", "what it does", "severities 1 to 5 or values", "default"), _changes())
+        ),
         picture=f"../images/{PICTURE.name}",
         wordings="\n".join(table(("sentence", "1", "2", "3"), _wordings())),
         models="\n".join(map(_model, figures.values())).rstrip(),
@@ -155,7 +158,7 @@ def page(printed: str) -> str:
 def _model(figures: dict[str, Any]) -> str:
     return MODEL.format(
         command=figures["command"],
-        figures="\n".join(table(HEADS, _figures(figures))),
+        figures="\n".join(table(HEADS, figure_rows(figures))),
         reading="\n".join(_reading(figures)),
     )
 
@@ -165,7 +168,7 @@ def _changes() -> Iterator[tuple[str, ...]]:
         most, default = perturbations.levels(name)
         pixels = CORRUPTIONS.get(name)
         if pixels is None:
-            what, values = perturbations.INPUT_CHANGES[name].description, f"paraphrases 1 to {most}" if most else ""
+            what, values = perturbations.INPUT_CHANGES[name].description, perturbations.INPUT_CHANGES[name].values
         else:
             what, values = pixels.description.replace("{:g}", "c"), ", ".join(f"{value:g}" for value in pixels.levels)
         yield code(name), what, values, str(default) if most else ""
@@ -180,7 +183,8 @@ HEADS = ("perturbation", "task", "metric", "unperturbed", "perturbed", "differen
          "pairs", "gained", "lost", "same answer")  # fmt: skip
 
 
-def _figures(figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+def figure_rows(figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """A table row for each perturbation and task."""
     for row in figures["rows"]:
         ends = [f"{row[name]:+.1f}" for name in ("low", "high") if row[name] is not None]
         p = row["p_holm"]
@@ -213,7 +217,7 @@ def _reading(figures: dict[str, Any]) -> Iterator[str]:
             yield f"- {code(label)} skips {code(task)}: {skipped}."
 
 
-def take(run: Path) -> dict[str, Any]:
+def figures_of(run: Path, commands: Mapping[str, str]) -> dict[str, Any]:
     """A model's entry: those figures of a run's perturbations.json that the page shows."""
     content = orjson.loads((run / "perturbations.json").read_bytes())
     rows = []
@@ -227,7 +231,7 @@ def take(run: Path) -> dict[str, Any]:
             rows.append({**name, **values, "low": ends["low"], "high": ends["high"], **counts})
     left_out = {one["perturbation"]: one["left_out"] for one in content["perturbations"] if one["left_out"]}
     told = content["run"]
-    return {told["model"]: {"command": COMMANDS[told["model"]], "weights": told["fingerprint"], "rows": rows,
+    return {told["model"]: {"command": commands[told["model"]], "weights": told["fingerprint"], "rows": rows,
                             "left_out": left_out}}  # fmt: skip
 
 
@@ -258,5 +262,5 @@ def draw() -> None:
 if __name__ == "__main__":
     draw()
     if len(sys.argv) > 1:
-        taken = [entry for run in sys.argv[1:] for entry in take(Path(run)).items()]
+        taken = [entry for run in sys.argv[1:] for entry in figures_of(Path(run), COMMANDS).items()]
         FIGURES.write_bytes(orjson.dumps(dict(taken), option=orjson.OPT_INDENT_2) + b"\n")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from docs.printing import benchmark_pages, perturbation_pages, suite_pages
+from docs.printing import benchmark_pages, perturbation_pages, robustness_pages, suite_pages
 from docs.printing.markdown import cell, table
 from vlmbench.base import registry
 from vlmbench.cli import main as cli
@@ -120,6 +120,7 @@ def training_ablations() -> str:
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "evaluate/perturbations.md": partial(perturbation_pages.page, PRINTED),
+    "evaluate/robustness.md": partial(robustness_pages.page, PRINTED),
     "evaluate/commands.md": commands,
     "evaluate/suites.md": partial(suite_pages.page, PRINTED),
     "benchmarks.md": benchmarks,

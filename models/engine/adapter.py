@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import torch
 from torch import nn
 
-from vlmbench.base.errors import ImageError
+from vlmbench.base.errors import ImageError, ModelError
 from vlmbench.base.model import TokenLogprobs, Vocabulary
 from vlmbench.base.samples import Generation, Request, Response
 from vlmbench.data.images.decoding import prefetch
 
+from ..network.image_gradients import image_loss
 from ..network.part_times import PartTimes
 from ..parts.language.tokenizer import Tokenizer
 from ..parts.protocols import System
@@ -25,8 +26,11 @@ from .decoding import Job, Outcome
 from .engine import DTYPES, Engine
 from .group_images import GroupFeatures, Prepared, describe, pixels_held, prepare, turns_of
 from .memory import parameters, stored_bytes
+from .packing import common_prefix
 
 if TYPE_CHECKING:
+    from vlmbench.base.model import Floats
+
     from ..network.system import BaseSystem
 
 
@@ -123,6 +127,25 @@ class LocalModel:
             yield from score_answers(
                 self.engine, group, prepared, partial(TopTokens, top, len(self.system.tokenizer), vocabulary)
             )
+
+    @property
+    def image_gradients(self) -> str:
+        """Why it gives no gradients as it is loaded; empty where it gives them."""
+        named = (f"{name} {self.settings[name]}" for name in ("quantize", "linear") if self.settings.get(name))
+        return next((f"{words} computes answers alone" for words in named), "")
+
+    def image_loss(self, request: Request, answer: str, images: Sequence[Floats]) -> tuple[float, Sequence[Floats]]:
+        """See vlmbench.base.model.GivesImageGradients."""
+        if len(images) != len(request.images):
+            raise ModelError(f"{len(images)} images for a request with {len(request.images)}")
+        if request.examples:
+            raise ModelError("no gradients behind few-shot examples", hint="leave out --shots")
+        turns = turns_of(request)
+        prompt, ids = (tuple(self.system.encode(turns, answer=words, system=request.system)) for words in ("", answer))
+        start = common_prefix([prompt, ids])
+        if not 0 < start < len(ids):
+            raise ModelError(f"the answer {answer!r:.80} has no tokens", hint="name another answer")
+        return image_loss(cast("BaseSystem", self.system), ids, start, images)
 
     def part_times(self) -> AbstractContextManager[PartTimes]:
         """While it lasts, the parts' calls are timed."""

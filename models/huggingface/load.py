@@ -61,6 +61,11 @@ class HfModel(LocalModel):
         super().__init__(system, fingerprint, engine)  # type: ignore[arg-type]  # what facts ask of it, it has
 
     @property
+    def image_gradients(self) -> str:
+        """No attack: images are prepared by the processor's own code."""
+        return "its processor prepares images by code that has no gradients"
+
+    @property
     def supports_multi_turn(self) -> bool:  # type: ignore[override]
         """Whether earlier turns of a dialogue are taken into account."""
         return self.hf.supports_multi_turn

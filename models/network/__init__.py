@@ -5,5 +5,5 @@
 - system: a network with its tokenizer and image preparation, the base of all systems.
 - pruning: heads, neurons and layers taken out of a network.
 - collate: training rows to tensors. freezing: which weights a stage trains. skip_unused: leaves out work that no
-  trained token depends on.
+  trained token depends on. image_gradients: how the loss of an answer depends on the pixels, for attacks on them.
 """

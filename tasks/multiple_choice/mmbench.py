@@ -12,6 +12,7 @@ Chinese culture, in Chinese, by the same rules (Liu et al. 2024).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from vlmbench.base.samples import Request, Sample
@@ -120,6 +121,11 @@ FILES = ImageTable(
 
 class MMBench(MultipleChoice):
     """Multiple choice whose answers in Chinese may have another length."""
+
+    @property
+    def translations(self) -> Mapping[str, Mapping[str, str]]:
+        """The Chinese splits hold the questions of the English ones, under the same ids."""
+        return {name: {"zh": name.replace("_en", "_cn")} for name in ("dev_en", "test_en", "dev_en_v11", "test_en_v11")}
 
     def build_request(self, sample: Sample, protocol: str) -> Request:
         """The question in the protocol's words."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float32]
+
 
 class Model(Protocol):
     """Something that answers requests about images."""
@@ -148,6 +150,26 @@ class ReadsImageWords(Protocol):
     @property
     def image_words(self) -> tuple[str, ...]:
         """The words, such as `<image>`."""
+
+
+@runtime_checkable
+class GivesImageGradients(Protocol):
+    """What a model has besides when it can say how its loss depends on the pixels that it is shown.
+
+    Only an attack on its images calls it (`--perturb pgd`), before the question is asked: the answer that is named here
+    is the attack's, and never part of a request.
+    """
+
+    @property
+    def image_gradients(self) -> str:
+        """Why it gives none as it is loaded (rounded weights); empty where it gives them."""
+
+    def image_loss(self, request: Request, answer: str, images: Sequence[Floats]) -> tuple[float, Sequence[Floats]]:
+        """Mean cross-entropy of an answer's tokens behind the request's prompt, and its gradient by each image.
+
+        `images` stand in the place of the request's own, in their order: (height, width, 3) float32 in 0..255, as the
+        gradients are. Raises ModelError for a request that the model cannot be asked, or an answer without tokens.
+        """
 
 
 class PartClock(Protocol):

@@ -248,3 +248,18 @@ class ShowsExamples(Protocol):
 def example_answer(task: Task) -> Callable[[Sample, str], str] | None:
     """A task's `ShowsExamples.example_answer`, if it has one."""
     return getattr(task, "example_answer", None)  # not isinstance: a wrapper passes attributes on
+
+
+@runtime_checkable
+class Translated(Protocol):
+    """What a Task has besides when splits hold the same questions in several languages, under the same ids."""
+
+    @property
+    def translations(self) -> Mapping[str, Mapping[str, str]]:
+        """By split and language (ISO 639-1): the split with its questions in that language."""
+
+
+def translated_split(task: Task, split: str, language: str) -> str:
+    """The split with the same questions in a language; empty where there is none."""
+    known: Mapping[str, Mapping[str, str]] = getattr(task, "translations", {})  # a wrapper passes attributes on
+    return known.get(split, {}).get(language, "")

@@ -11,35 +11,35 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from vlmbench.base.samples import Sample
+from vlmbench.data.images.places import MARK
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-Renamed = Callable[[Any, Sequence[int], Sequence[str]], Any]
-"""The right answer after the change, from (target, order, options as they were); order[new place] = old place."""
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How the right answers of a task name an option."""
+
+    place: Callable[[Any, Sequence[str]], int]
+    """The place of an option, from 0, from (target, options)."""
+    name: Callable[[int, Sequence[str]], Any]
+    """The target that names an option, from (place, options)."""
 
 
-def _letter(target: str, order: Sequence[int], options: Sequence[str]) -> str:
-    return LETTERS[order.index(LETTERS.index(target))]
+_NAMINGS: Mapping[str, Naming] = {
+    "letter": Naming(lambda target, options: LETTERS.index(target), lambda place, options: LETTERS[place]),
+    "place": Naming(lambda target, options: int(target), lambda place, options: place),
+    "text": Naming(lambda target, options: options.index(target), lambda place, options: options[place]),
+}
 
 
-def _place(target: int, order: Sequence[int], options: Sequence[str]) -> int:
-    return order.index(target)
-
-
-def _text(target: str, order: Sequence[int], options: Sequence[str]) -> str:
-    return target
-
-
-_NAMED: Mapping[str, Renamed] = {"letter": _letter, "place": _place, "text": _text}
-
-
-def naming(samples: Sequence[Sample]) -> Renamed | None:
+def naming(samples: Sequence[Sample]) -> Naming | None:
     """How the right answers of a task name their options, by all questions together; None where that is ambiguous.
 
     By letter (A, B, ...), by place from 0, or by the option's own text. Questions without a published answer fit all.
@@ -52,8 +52,16 @@ def naming(samples: Sequence[Sample]) -> Renamed | None:
     }
     fitting = [name for name, all_fit in fits.items() if all_fit]
     if not answerable:
-        return _text
-    return _NAMED[fitting[0]] if len(fitting) == 1 else None
+        return _NAMINGS["text"]
+    return _NAMINGS[fitting[0]] if len(fitting) == 1 else None
+
+
+def shows_images(sample: Sample, prompt: str) -> bool:
+    """Whether the options of a sample are images: those behind its first one. One whose text is in the prompt is none,
+    and one with an image's mark takes its mark along.
+    """
+    told = any(option in prompt or MARK.search(option) for option in sample.choices)
+    return len(sample.images) == 1 + len(sample.choices) and not told
 
 
 def _is_letter(target: Any, count: int) -> bool:
@@ -79,10 +87,12 @@ def drawn(sample: Sample, seed: int) -> list[int]:
     return order
 
 
-def reordered(sample: Sample, order: Sequence[int], renamed: Renamed, *, image_options: bool) -> Sample:
+def reordered(sample: Sample, order: Sequence[int], named: Naming, *, image_options: bool) -> Sample:
     """The sample with its options in a new order. `image_options`: its images are the question's, then one each."""
     options = tuple(sample.choices[old] for old in order)
-    target = sample.target if sample.target is None else renamed(sample.target, order, sample.choices)
+    target = sample.target
+    if target is not None:
+        target = named.name(order.index(named.place(target, sample.choices)), options)
     images = sample.images
     if image_options:
         images = (images[0], *(images[1 + old] for old in order))

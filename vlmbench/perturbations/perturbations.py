@@ -11,25 +11,36 @@ A sample that a change does not fit is skipped in that run, with the reason: not
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vlmbench.base.errors import ImageError, UnknownNameError, UsageError
 from vlmbench.base.samples import ImageRef, Request, Sample
 from vlmbench.data.images import decoding as images
-from vlmbench.data.images.places import MARK, moved
+from vlmbench.data.images.places import moved
 from vlmbench.parsing.boxes import cropped
-from vlmbench.perturbations import option_order, paraphrases
+from vlmbench.perturbations import (
+    attacked_images,
+    languages,
+    option_order,
+    paraphrases,
+    pgd,
+    typographic,
+    wrong_answers,
+)
 from vlmbench.perturbations.corruptions import CORRUPTIONS, window
+from vlmbench.perturbations.shuffled_images import Donors
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from vlmbench.base.model import Model
     from vlmbench.base.registry import TaskChoice
+    from vlmbench.data.files import Folder, Hub
 
 DEFAULT_SEVERITY = 3
 NO_IMAGE = "no image"
@@ -47,17 +58,23 @@ class Perturbation:
     level: int = 0
     """Severity 1 to 5, or the number of a paraphrase; 0 where the perturbation has none."""
     seed: int = 0
+    argument: str = ""
+    """What stands behind the name where that is no level: a language, the options of an attack."""
 
     @property
     def label(self) -> str:
-        """`noise:2`; the name alone where there are no levels."""
-        return f"{self.name}:{self.level}" if self.level else self.name
+        """`noise:2`, `language:de`; the name alone where there is nothing more to say."""
+        more = self.argument or (str(self.level) if self.level else "")
+        return f"{self.name}:{more}" if more else self.name
 
     @property
     def description(self) -> str:
         """What it does, in words."""
         pixels = CORRUPTIONS.get(self.name)
-        return INPUT_CHANGES[self.name].description if pixels is None else pixels.description.format(_value(self))
+        if pixels is not None:
+            return pixels.description.format(_value(self))
+        change = INPUT_CHANGES[self.name]
+        return change.description if change.told is None else f"{change.description}: {change.told(self.argument)}"
 
 
 @dataclass
@@ -77,18 +94,43 @@ Requests = Iterator[tuple[Sample, Request | str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What some perturbations need besides the questions; none of it where a run is only planned anew."""
+
+    model: Model | None = None
+    data: Folder | Hub | None = None
+    """Where the task's samples come from."""
+    cache: Path | None = None
+    """Folder for what takes long to make."""
+
+
+@dataclass(frozen=True, slots=True)
 class InputChange:
     """A perturbation of more than pixels."""
 
-    apply: Callable[[Perturbation, TaskChoice, Sequence[Sample], Sequence[Sample]], Requests]
-    """From (change, task, every sample of the split, those to be asked)."""
+    apply: Callable[[Perturbation, TaskChoice, Sequence[Sample], Sequence[Sample], Given], Requests]
+    """From (change, task, every sample of the split, those to be asked, what else there is)."""
     description: str
+    values: str = ""
+    """What the levels or the argument may be, for tables."""
     levels: int = 0
     default: int = 0
+    argument: Callable[[str], str] | None = None
+    """Reads what stands behind the name: to the form that labels have. None: levels, or nothing."""
+    told: Callable[[str], str] | None = None
+    """The argument in words."""
+    check: Callable[[Perturbation, TaskChoice, Sequence[Sample]], None] | None = None
+    """Raises UsageError for a task that the perturbation has nothing for."""
+    attacks: bool = False
+    """Whether it needs the model's gradients."""
 
 
 def apply(
-    choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample], change: Perturbation | None
+    choice: TaskChoice,
+    every: Sequence[Sample],
+    chosen: Sequence[Sample],
+    change: Perturbation | None,
+    given: Given | None = None,
 ) -> Perturbed:
     """Build the requests of the chosen samples, perturbed or as they are. `every` is the whole split."""
     result = Perturbed(chosen)
@@ -96,12 +138,27 @@ def apply(
         result.requests = [(sample, choice.build_request(sample)) for sample in chosen]
         return result
     input_change = INPUT_CHANGES.get(change.name)
-    for sample, request in (input_change.apply if input_change else _pixels)(change, choice, every, chosen):
+    how = input_change.apply if input_change else _pixels
+    for sample, request in how(change, choice, every, chosen, given or Given()):
         if isinstance(request, str):
             result.skipped[request] += 1
         else:
             result.requests.append((sample, request))
     return result
+
+
+def check(changes: Iterable[Perturbation], choice: TaskChoice, every: Sequence[Sample]) -> None:
+    """Raise UsageError for a task that a perturbation has nothing for, before a model is loaded."""
+    for change in changes:
+        found = INPUT_CHANGES.get(change.name)
+        if found is not None and found.check is not None:
+            found.check(change, choice, every)
+
+
+def check_model(changes: Iterable[Perturbation], model: Model) -> None:
+    """Raise UsageError for a model through which an attack cannot be made, before it is asked anything."""
+    if any(change.name in INPUT_CHANGES and INPUT_CHANGES[change.name].attacks for change in changes):
+        attacked_images.refuse(model)
 
 
 def parse(text: str, seed: int = 0) -> list[Perturbation]:
@@ -120,6 +177,8 @@ def parse_one(word: str, seed: int = 0) -> Perturbation:
     name, colon, argument = word.partition(":")
     if name not in names():
         raise UnknownNameError("perturbation", name, names())
+    if name in INPUT_CHANGES and (read := INPUT_CHANGES[name].argument) is not None:
+        return Perturbation(name, 0, seed, read(argument))
     most, default = levels(name)
     if not most and colon:
         raise UsageError(f"{name} has no severities: {word!r}", hint=f"write {name}")
@@ -150,12 +209,9 @@ def perturbed_image(image: ImageRef, change: Perturbation) -> ImageRef:
 
 
 def _read(image: ImageRef, change: Perturbation) -> bytes:
-    """As a PPM file: its bytes depend on the pixels alone, whatever packs PNG files here."""
     data = image.load()
     changed = CORRUPTIONS[change.name].change(images.decode(data, image.name), _value(change), _chance(change, data))
-    out = io.BytesIO()
-    changed.save(out, "PPM")
-    return out.getvalue()
+    return images.to_ppm(changed)
 
 
 def _value(change: Perturbation) -> float:
@@ -170,7 +226,9 @@ def _chance(change: Perturbation, data: bytes) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
 
 
-def _pixels(change: Perturbation, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample]) -> Requests:
+def _pixels(
+    change: Perturbation, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample], given: Given
+) -> Requests:
     for sample in chosen:
         request = choice.build_request(sample)
         if not request.images:
@@ -202,9 +260,11 @@ def _moved(change: Perturbation, image: ImageRef, target: Mapping[str, Any]) -> 
 # --------------------------------------------------------------------------------------------------------- the others
 
 
-def _shuffled(change: Perturbation, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample]) -> Requests:
+def _shuffled(
+    change: Perturbation, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample], given: Given
+) -> Requests:
     """Each image gets the place of the next one in a drawn circle of the split's images that is really another."""
-    donors = _Donors(every, change.seed)
+    donors = Donors(every, change.seed)
     for sample in chosen:
         donor = donors.of(sample) if sample.images else None
         if donor is None:
@@ -213,68 +273,21 @@ def _shuffled(change: Perturbation, choice: TaskChoice, every: Sequence[Sample],
         yield sample, choice.build_request(replace(sample, images=donor))
 
 
-class _Donors:
-    """Whose images stand in for whose: never equal bytes, never of a shared cluster, always as many."""
-
-    def __init__(self, every: Iterable[Sample], seed: int) -> None:
-        self._images: dict[tuple[str, ...], tuple[ImageRef, ...]] = {}
-        self._clusters: dict[tuple[str, ...], set[str]] = {}
-        for sample in every:
-            if sample.images:
-                names = _names(sample)
-                self._images.setdefault(names, sample.images)
-                self._clusters.setdefault(names, set()).add(sample.cluster or sample.id)
-        self._circle = sorted(self._images, key=lambda names: hashlib.sha256(repr((seed, names)).encode()).digest())
-        self._place = {names: place for place, names in enumerate(self._circle)}
-        self._found: dict[tuple[str, ...], tuple[ImageRef, ...] | None] = {}
-
-    def of(self, sample: Sample) -> tuple[ImageRef, ...] | None:
-        """The images to show instead; None where there are none."""
-        names = _names(sample)
-        if names not in self._found:
-            start = self._place[names] + 1
-            rest = (*self._circle[start:], *self._circle[: start - 1])
-            self._found[names] = next((self._images[donor] for donor in rest if self._fits(names, donor)), None)
-        return self._found[names]
-
-    def _fits(self, names: tuple[str, ...], donor: tuple[str, ...]) -> bool:
-        if len(names) != len(donor) or self._clusters[names] & self._clusters[donor]:
-            return False
-        own, donated = (_prints(self._images[key]) for key in (names, donor))
-        return not own & donated
-
-
-def _names(sample: Sample) -> tuple[str, ...]:
-    return tuple(image.name for image in sample.images)
-
-
-def _prints(refs: Sequence[ImageRef]) -> set[str]:
-    """Fingerprints of those images that can be read."""
-    prints = set()
-    for image in refs:
-        try:
-            prints.add(images.fingerprint(image.load()))
-        except ImageError:
-            continue
-    return prints
-
-
-def _reordered(change: Perturbation, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample]) -> Requests:
-    renamed = option_order.naming(every)
+def _reordered(
+    change: Perturbation, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample], given: Given
+) -> Requests:
+    named = option_order.naming(every)
     for sample in chosen:
         if len(sample.choices) < 2:
             yield sample, "no options to choose from"
             continue
-        if renamed is None:
+        if named is None:
             yield sample, "it is not clear how the right answers name their options"
             continue
         before = choice.build_request(sample)
-        image_options = len(sample.images) == 1 + len(sample.choices) and not any(
-            c in before.prompt or MARK.search(c)
-            for c in sample.choices  # a mark moves with its option
-        )
+        image_options = option_order.shows_images(sample, before.prompt)
         reordered_sample = option_order.reordered(
-            sample, option_order.drawn(sample, change.seed), renamed, image_options=image_options
+            sample, option_order.drawn(sample, change.seed), named, image_options=image_options
         )
         request = choice.build_request(reordered_sample)
         same = _shown(request) == _shown(before) and not image_options
@@ -286,7 +299,7 @@ def _shown(request: Request) -> tuple[object, ...]:
 
 
 def _paraphrased(
-    change: Perturbation, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample]
+    change: Perturbation, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample], given: Given
 ) -> Requests:
     for sample in chosen:
         request = choice.build_request(sample)
@@ -299,11 +312,84 @@ def _paraphrased(
         yield sample, inside if places is None else replace(request, prompt=prompt, image_places=places)
 
 
+def _written(
+    change: Perturbation, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample], given: Given
+) -> Requests:
+    wrong = wrong_answers.WrongAnswers(choice, every, change.seed)
+    for sample in chosen:
+        request = choice.build_request(sample)
+        if not request.images:
+            yield sample, NO_IMAGE
+            continue
+        try:
+            changed = typographic.attacked(sample, request, wrong, change.level, control=change.name != "typographic")
+        except ImageError:
+            changed = request  # left to its error
+        yield sample, changed or typographic.NO_WORD
+
+
+def _refuse_without_wrong_answers(change: Perturbation, choice: TaskChoice, every: Sequence[Sample]) -> None:
+    if change.name != "pgd":
+        wrong_answers.refuse_without(choice, every, change.name, typographic.writable)
+    elif pgd.parse(change.argument).target != "none":
+        wrong_answers.refuse_without(choice, every, change.label, bool)
+
+
+def _attacked(
+    change: Perturbation, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample], given: Given
+) -> Requests:
+    if given.model is None or given.cache is None:
+        raise UsageError("pgd needs the model that is attacked", hint="run the command that began this run again")
+    attack = pgd.parse(change.argument)
+    yield from attacked_images.Attacks(attack, change.seed, choice, every, given.model, given.cache).requests(chosen)
+
+
+def _translated(
+    change: Perturbation, choice: TaskChoice, every: Sequence[Sample], chosen: Sequence[Sample], given: Given
+) -> Requests:
+    return languages.requests(change.argument, choice, chosen, given.data)
+
+
 INPUT_CHANGES: Mapping[str, InputChange] = {
     "shuffle-image": InputChange(_shuffled, "another image of the same task"),
     "option-order": InputChange(_reordered, "the options in another order"),
     "paraphrase-suffix": InputChange(
-        _paraphrased, "the request for a form of answer in other words", levels=paraphrases.COUNT, default=1
+        _paraphrased,
+        "the request for a form of answer in other words",
+        f"paraphrases 1 to {paraphrases.COUNT}",
+        levels=paraphrases.COUNT,
+        default=1,
+    ),
+    **{
+        name: InputChange(
+            _written,
+            description,
+            f"letters {', '.join(f'{height:g}' for height in typographic.HEIGHTS)} of the shorter side",
+            levels=len(typographic.HEIGHTS),
+            default=DEFAULT_SEVERITY,
+            check=_refuse_without_wrong_answers,
+        )
+        for name, description in (
+            ("typographic", "a wrong answer written into the image"),
+            ("typographic-control", "a neutral word on the same board in the image"),
+        )
+    },
+    "language": InputChange(
+        _translated,
+        "the question in another language",
+        ", ".join(f"`{code}`" for code in languages.NAMES),
+        argument=languages.parse,
+        told=lambda code: languages.NAMES[code],
+        check=lambda change, choice, every: languages.refuse_without(change.argument, choice, every),
+    ),
+    "pgd": InputChange(
+        _attacked,
+        "pixels changed along the gradient of the model's own loss",
+        ", ".join(f"`{name}`" for name in pgd.OPTIONS),
+        argument=lambda words: pgd.parse(words).words,
+        told=lambda words: pgd.parse(words).told,
+        check=_refuse_without_wrong_answers,
+        attacks=True,
     ),
 }
 """By name; those of pixels are in CORRUPTIONS."""

@@ -29,6 +29,7 @@ from vlmbench.scoring.suites import choosing
 
 if TYPE_CHECKING:
     from vlmbench.base.model import Model
+    from vlmbench.base.registry import TaskChoice
     from vlmbench.base.samples import Sample
     from vlmbench.base.settings import Settings
     from vlmbench.perturbations.perturbations import Perturbation
@@ -75,6 +76,7 @@ def evaluate(options: RunOptions, watch: Watch | None = None) -> Evaluated:
         refuse_unwritable(options.output)
     reading = progress.each(choices, "reading the questions", "task")
     samples = {choice.key: read_samples(choice.task, data[choice.key], choice.split) for choice in reading}
+    _check(perturbations, choices, samples)
     with ExitStack() as stack:
         judge = None
         if options.judge.model:
@@ -85,6 +87,7 @@ def evaluate(options: RunOptions, watch: Watch | None = None) -> Evaluated:
             if specs.parse_model(options.model.spec).name in registry.models.builtin:  # no object in memory
                 terminal.note(f"loading {terminal.clean(options.model.spec)}")
             model = opening.load_model(options.model)
+        _check_model(perturbations, model)
         evaluation = Evaluation(options, chosen, places, data, samples, model, judge, ids, watch)
         try:
             result = evaluation.run(perturbations)
@@ -120,6 +123,25 @@ def _perturbations(options: RunOptions) -> Sequence[Perturbation]:
     from vlmbench.perturbations import perturbations
 
     return perturbations.parse(options.perturb, options.seed)
+
+
+def _check(
+    changes: Sequence[Perturbation], choices: Sequence[TaskChoice], samples: Mapping[str, Sequence[Sample]]
+) -> None:
+    """Refuse a task that a perturbation has nothing for, before a model is loaded."""
+    if changes:
+        from vlmbench.perturbations import perturbations
+
+        for choice in choices:
+            perturbations.check(changes, choice, samples[choice.key])
+
+
+def _check_model(changes: Sequence[Perturbation], model: Model) -> None:
+    """Refuse a model that an attack cannot go through, before it is asked anything."""
+    if changes:
+        from vlmbench.perturbations import perturbations
+
+        perturbations.check_model(changes, model)
 
 
 def _places(places: Settings, chosen: Chosen, key: str) -> Settings:
@@ -163,7 +185,8 @@ class Evaluation:
         outcomes = [self.execute(plan, None, None)]
         skipped: dict[str, Mapping[str, Mapping[str, int]]] = {}
         for change in perturbations:
-            plan = self.plan(change)
+            with garbage.resumed():  # an attack goes through the network
+                plan = self.plan(change)
             skipped[change.label] = plan.skipped
             if plan.choices:
                 outcomes.append(self.execute(plan, change, perturbed_run(outcomes[0].folder, change.label)))
@@ -182,6 +205,7 @@ class Evaluation:
             perturbation=change,
             judge=self.judge,
             samples=self.samples,
+            cache=self.places.cache_folder,
         )
 
     def execute(self, plan: Plan, change: Perturbation | None, folder: Path | None) -> Outcome:

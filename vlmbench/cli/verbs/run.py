@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from vlmbench.runs.evaluation import Evaluated
     from vlmbench.runs.execution.runner import Outcome
 
-PERTURBATIONS = "blind, noise, blur, jpeg, crop, rotate, shuffle-image, option-order, paraphrase-suffix"
+PERTURBATIONS = (
+    "blind, noise, blur, jpeg, crop, rotate, shuffle-image, option-order, paraphrase-suffix, "
+    "typographic, typographic-control, language, pgd"
+)
 """For the help text, so that a run without perturbations imports none of their code; a test holds them equal."""
 
 

@@ -138,6 +138,13 @@ def thumbnail(image: Image, size: int) -> bytes:
     return out.getvalue()
 
 
+def to_ppm(image: Image) -> bytes:
+    """An RGB image as a PPM file: its bytes depend on the pixels alone, whatever packs PNG files here."""
+    out = io.BytesIO()
+    image.save(out, "PPM")
+    return out.getvalue()
+
+
 def source_of(image: ImageRef) -> Hashable:
     """What is equal for images read the same way, so that a file is read once; the function itself if unknown."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +70,11 @@ def plan(
     perturbation: Perturbation | None = None,
     judge: Judge | None = None,
     samples: Mapping[str, Sequence[Sample]] = MappingProxyType({}),
+    cache: Path | None = None,
 ) -> Plan:
     """Read the samples, build the requests and hash the images. `data` is by task key, and so are
     `limits`, which are there where a task has one of its own, and `samples`: those that have been read before.
+    `cache` is where attacks on images keep what they made: without it there are none.
 
     Raises ModelError where the model cannot do what a request asks (Abilities.refuse).
     """
@@ -80,7 +83,7 @@ def plan(
         known = samples.get(choice.key)
         found = read_samples(choice.task, data[choice.key], choice.split) if known is None else known
         chosen = selected(choice, found, limits.get(choice.key, limit), ids, seed)
-        pairs, skipped = _requests(choice, found, chosen, perturbation)
+        pairs, skipped = _requests(choice, found, chosen, perturbation, (model, data[choice.key], cache))
         if skipped:
             result.skipped[choice.key] = skipped
         if skipped and not pairs:
@@ -106,14 +109,21 @@ def plan(
 
 
 def _requests(
-    choice: TaskChoice, samples: Sequence[Sample], chosen: Sequence[Sample], perturbation: Perturbation | None
+    choice: TaskChoice,
+    samples: Sequence[Sample],
+    chosen: Sequence[Sample],
+    perturbation: Perturbation | None,
+    given: tuple[Model, Folder | Hub, Path | None],
 ) -> tuple[list[tuple[Sample, Request]], dict[str, int]]:
-    """Each chosen sample with its request, and how many samples the perturbation does not apply to, by reason."""
+    """Each chosen sample with its request, and how many samples the perturbation does not apply to, by reason.
+
+    `given`: the model, where the samples come from, and a cache.
+    """
     if perturbation is None:
         return [(sample, choice.build_request(sample)) for sample in chosen], {}
     from vlmbench.perturbations import perturbations
 
-    perturbed = perturbations.apply(choice, samples, chosen, perturbation)
+    perturbed = perturbations.apply(choice, samples, chosen, perturbation, perturbations.Given(*given))
     return perturbed.requests, dict(perturbed.skipped)
 
 

@@ -60,6 +60,7 @@ def plan_again(manifest: Mapping[str, Any], where: Path, data: str | None, ids: 
         ids=_ids(asked, choices, where, ids),
         seed=manifest.get("seed", 0),
         perturbation=_perturbation(asked, manifest.get("seed", 0)),
+        cache=told.cache_folder,
     )
     for key, entry in plan.tasks.items():
         then = manifest.get("tasks", {}).get(key, {}).get("hashes", {})

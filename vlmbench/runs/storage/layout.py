@@ -32,7 +32,7 @@ FORMAT = 1
 
 def perturbed_run(run: Path, label: str) -> Path:
     """The folder of the run under a perturbation: perturbations/noise-2, or where an earlier version put it."""
-    name = label.replace(":", "-")
+    name = label.replace(":", "-").replace("/", "_")
     earlier = run / EARLIER_PERTURBED / name
     return earlier if earlier.is_dir() else run / PERTURBED / name
 
