@@ -106,8 +106,10 @@ scripts, or too long for the image, are skipped. The first image of a question i
 `mmbench` has all its questions in Chinese (`language:zh`).
 
 ## The included models
-On the embedded samples (which show that everything works, and are not comparable with papers). Neither model has ever
-read a word that is not English.
+On the embedded samples (which show that everything works, and are not comparable with papers). These are a few images
+each, so intervals are wide or missing and a corrected p cannot be small: without `--limit` they are narrower. Both
+models were trained on English alone; in other languages they guess. The control costs about as much as the misleading
+word, so what `typographic` costs these models is the board, not the text.
 
 {models}
 """
