@@ -29,7 +29,7 @@ COMMANDS = {
     model: f"vlmbench run --model {model} --tasks pope,gqa --limit {limit} --perturb {attacks},{LANGUAGES}"
     for model, limit, attacks in (
         ("tinyllava", 120, "pgd:eps=1/255,pgd:eps=2/255,pgd:eps=4/255,pgd,typographic,typographic-control"),
-        ("tinygptv", 60, "pgd:eps=2/255+steps=5,pgd:steps=5,typographic,typographic-control"),
+        ("tinygptv", 180, "pgd:eps=2/255+steps=5,pgd:steps=5,typographic,typographic-control"),
     )
 }
 """By included model."""
