@@ -2,6 +2,7 @@
 
 Rooms, top first; imports go down only:
 - recipes: one file per system. loop: stages, steps, checkpoints, resumption.
+- distil: what a teacher says, for a student.
 - scenes: rows from drawn scenes. sources: rows from files in their official formats.
 - pruning: heads, neurons, layers and single weights taken out of a model before it trains.
 - recipe: what a recipe is, its limits, schedules and plan. optim: optimizers.
