@@ -9,9 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from vlmbench.base.errors import StoreError, UsageError, VlmbenchError
 from vlmbench.base.registry import is_suite
 from vlmbench.base.variant import split_key
+from vlmbench.runs.storage.changed_images import INDEX as CHANGED
 from vlmbench.runs.storage.layout import JUDGEMENTS, RECORDS, THUMBS, finished_perturbed_runs
 from vlmbench.runs.storage.run_files import read_check, read_finished
 from vlmbench.scoring import shrunk
@@ -230,6 +233,23 @@ class RunResult:
         table = run_tables.read(self.folder, JUDGEMENTS, self.manifest, needed, later)
         rows: list[dict[str, Any]] = table.filter(pc.equal(table["task"], task)).to_pylist()
         return rows
+
+    def changed(self) -> list[dict[str, Any]]:
+        """A few images before and after the run's perturbation: sheets in thumbs/, with what they show. What is not
+        as changed_images.py writes it is left out.
+        """
+        try:
+            told = orjson.loads((self.folder / THUMBS / CHANGED).read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return []
+        rows = [row for row in told if isinstance(row, dict)] if isinstance(told, list) else []
+        fields: Mapping[str, type] = {"file": str, "task": str, "question": str, "largest": int, "factor": int}
+        whole = [row for row in rows if all(isinstance(row.get(name), kind) for name, kind in fields.items())]
+        return [
+            {name: row[name] for name in fields}
+            for row in whole
+            if re.fullmatch(r"changed-\d{1,4}\.png", row["file"]) and (self.folder / THUMBS / row["file"]).is_file()
+        ]
 
     def thumbnail(self, digest: str) -> Path:
         """Where the small copy of an image would be."""

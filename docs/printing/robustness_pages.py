@@ -38,7 +38,8 @@ TEXT = """# Robustness: attacked images, misleading words, other languages
 
 {printed}
 
-These [perturbations](perturbations.md) are made to be hard. They run, resume, pair and report like all others:
+These [perturbations](perturbations.md) are made to be hard. They run, resume, pair and report like all others, and the
+Perturbations page of `vlmbench report` shows a few images before and after, with the difference amplified:
 
 ```bash
 vlmbench run --model tinyllava --tasks pope --limit 24 --perturb pgd:eps=2/255+steps=5,typographic,language:de

@@ -9,10 +9,11 @@ files.json            what was written, so that the next report into the folder 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from vlmbench.base.errors import StoreError
 from vlmbench.base.process.progress import each
 from vlmbench.base.version import __version__
 from vlmbench.compare.labels.matching import of_runs
+from vlmbench.runs.storage.layout import THUMBS
 
 from ..board.board import board
 from ..board.gaps import Opened
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 FILES = "files.json"
 
 _DIGEST = re.compile(r"[0-9a-f]{16}")
-_OURS = re.compile(r"data/[\w-]+\.js|images/[0-9a-f]{2}/[0-9a-f]{16}\.jpg|exports/[\w.-]+")
+_OURS = re.compile(r"data/[\w-]+\.js|images/[0-9a-f]{2}/[0-9a-f]{16}\.(?:jpg|png)|exports/[\w.-]+")
 """The files that a report may remove again."""
 
 
@@ -129,7 +131,16 @@ class _Site:
             for chunk_number, chunk in enumerate(sample_chunks(columns, judgements)):
                 self._data(f"{name}-{chunk_number}", chunk)
         self.stats[run.id] = stats
-        return report_data.run_summary(run, stats, counts), report_data.run_details(run, stats)
+        summary = {**report_data.run_summary(run, stats, counts), "changed": [*self._changed(run)]}
+        return summary, report_data.run_details(run, stats)
+
+    def _changed(self, run: RunResult) -> Iterator[dict[str, Any]]:
+        """Copy the sheets of images before and after a perturbation; gives what each shows, and its digest."""
+        for entry in run.changed():
+            content = (run.folder / THUMBS / entry.pop("file")).read_bytes()
+            digest = hashlib.sha256(content).hexdigest()[:16]
+            self._put(f"images/{digest[:2]}/{digest}.png", content)
+            yield {**entry, "sheet": digest}
 
     def _thumbnail(self, run: RunResult, digest: str) -> bool:
         """Copy a thumbnail unless it is there already; returns whether the run has it."""

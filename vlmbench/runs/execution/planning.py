@@ -18,11 +18,13 @@ from vlmbench.base.samples import Request, Sample
 from vlmbench.data import encoding
 from vlmbench.data import notes as data_notes
 from vlmbench.data.files import read_samples
+from vlmbench.data.images.decoding import source_of
 from vlmbench.runs.execution import few_shot
 from vlmbench.runs.execution.capabilities import Abilities
 from vlmbench.runs.execution.image_hashes import ImageHashes
 from vlmbench.runs.execution.selection import Ids, selected
-from vlmbench.runs.storage import manifest
+from vlmbench.runs.storage import changed_images, manifest
+from vlmbench.runs.storage.changed_images import Changed
 from vlmbench.runs.storage.store import AnswerKeys
 from vlmbench.scoring import draws
 
@@ -56,6 +58,8 @@ class Plan:
     skipped: dict[str, dict[str, int]] = field(default_factory=dict)
     """By task, how many samples the perturbation does not apply to, by reason. A task of which no sample is left is not
     in `choices`."""
+    changed: list[Changed] = field(default_factory=list)
+    """A few of the images that the perturbation changed."""
 
 
 def plan(
@@ -88,6 +92,8 @@ def plan(
             result.skipped[choice.key] = skipped
         if skipped and not pairs:
             continue
+        if perturbation is not None:
+            result.changed += _changed(choice, pairs)
         examples = few_shot.pool(choice, found, data[choice.key], seed) if choice.variant.shots else None
         if examples is not None:
             pairs = [(sample, replace(request, examples=examples.shown_with(sample))) for sample, request in pairs]
@@ -125,6 +131,20 @@ def _requests(
 
     perturbed = perturbations.apply(choice, samples, chosen, perturbation, perturbations.Given(*given))
     return perturbed.requests, dict(perturbed.skipped)
+
+
+def _changed(choice: TaskChoice, pairs: Sequence[tuple[Sample, Request]]) -> list[Changed]:
+    """The first changed image of each of the first questions that have one, no image twice."""
+    found: dict[str, Changed] = {}
+    for sample, request in pairs:
+        own = choice.build_request(sample).images
+        for before, after in zip(own, request.images, strict=False):
+            if before.name not in found and source_of(before) != source_of(after):
+                found[before.name] = Changed(choice.key, sample.question, before, after)
+                break
+        if len(found) == changed_images.MOST:
+            break
+    return list(found.values())
 
 
 def _planned(choice: TaskChoice, pairs: Sequence[tuple[Sample, Request]], model: Model) -> list[PlannedRequest]:

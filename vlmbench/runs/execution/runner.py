@@ -99,7 +99,7 @@ def execute(
     scores |= suite_scores.entries(store.manifest.get("suites", {}), scores)
     _keep_facts(store.manifest, model, judge, watch)
     shown = {d: p for item in plan.requests for d, p in zip(item.image_hashes, item.request.images, strict=False)}
-    decorate = partial(thumbnails.decorate, shown, model)
+    decorate = partial(thumbnails.decorate, shown, model, changed=plan.changed)
     store.finish(record_columns.writer(records), scores, _verdict_columns(records), decorate)
     return Outcome(store.place, store.manifest, scores, records, sum(item.key in stored for item in plan.requests))
 

@@ -7,7 +7,7 @@ be drawn is a warning.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from vlmbench.base.model import Model
 from vlmbench.base.process.progress import each
 from vlmbench.base.samples import ImageRef
 from vlmbench.data.images import decoding as images
+from vlmbench.runs.storage import changed_images
+from vlmbench.runs.storage.changed_images import Changed
 from vlmbench.runs.storage.layout import THUMBS, TRAINING_LOG
 
 LOGGER = logging.getLogger(__name__)
@@ -26,9 +28,12 @@ SIDE = 256
 """Their longer side, in pixels."""
 
 
-def decorate(pictures: Mapping[str, ImageRef], model: Model, folder: Path) -> None:
-    """Put thumbnails and the training log into a run's folder, as far as that goes; `images` are by content hash."""
+def decorate(pictures: Mapping[str, ImageRef], model: Model, folder: Path, changed: Sequence[Changed] = ()) -> None:
+    """Put thumbnails and the training log into a run's folder, as far as that goes; `images` are by content hash.
+    `changed`: images of a perturbed run, to be shown beside the unperturbed ones.
+    """
     try:
+        changed_images.keep(changed, folder / THUMBS)
         _keep_thumbnails(pictures, folder / THUMBS)
         if log := model.facts.get("training_log"):
             write_atomically(folder / TRAINING_LOG, Path(str(log)).read_bytes())

@@ -3355,6 +3355,27 @@ accuracy ${formatScore(100 * bin.right)} %`,
       ([why, count]) => h("p", { class: "hint" }, `${key2}: ${plural(count, "question")} skipped: ${why}`)
     )
   );
+  var changedImages = (run) => {
+    const sheets = run.changed.filter(({ sheet }) => /^[0-9a-f]{16}$/.test(sheet));
+    if (!sheets.length) return null;
+    const sizes = ({ largest, factor }) => factor ? `unperturbed, perturbed, difference × ${factor} (at most ${largest} of 255)` : "unperturbed, perturbed";
+    return h(
+      "div",
+      { class: "changed-images" },
+      sheets.map(
+        (one) => h(
+          "figure",
+          {},
+          h("img", {
+            src: `images/${one.sheet.slice(0, 2)}/${one.sheet}.png`,
+            alt: `Image under ${run.perturbation}: ${sizes(one)}`,
+            loading: "lazy"
+          }),
+          h("figcaption", { class: "hint" }, dataText(one.task), ": ", dataText(one.question), h("br"), sizes(one))
+        )
+      )
+    );
+  };
   function overview2(base, runs) {
     if (runs.length < 2) return null;
     const keys = base.tasks.map((task) => task.key);
@@ -3416,6 +3437,7 @@ accuracy ${formatScore(100 * bin.right)} %`,
         rows,
         { class: "slim" }
       ),
+      changedImages(run),
       skipped(run)
     );
   }

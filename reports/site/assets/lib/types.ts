@@ -70,6 +70,8 @@ export interface Run {
   perturbation: string;
   change: string;
   skipped: Record<string, Record<string, number>>;
+  /** Images before and after the run's perturbation, by the digest of the sheet that shows both. */
+  changed: { task: string; question: string; largest: number; factor: number; sheet: string }[];
   limit: number | null;
   finished: string | null;
   commit: string;

@@ -35,6 +35,30 @@ const skipped = (run: Run): HTMLElement[] =>
     ),
   );
 
+/** A few images as they are, as they were shown, and their difference. */
+const changedImages = (run: Run): HTMLElement | null => {
+  const sheets = run.changed.filter(({ sheet }) => /^[0-9a-f]{16}$/.test(sheet));
+  if (!sheets.length) return null;
+  const sizes = ({ largest, factor }: Run["changed"][number]): string =>
+    factor ? `unperturbed, perturbed, difference × ${factor} (at most ${largest} of 255)` : "unperturbed, perturbed";
+  return h(
+    "div",
+    { class: "changed-images" },
+    sheets.map((one) =>
+      h(
+        "figure",
+        {},
+        h("img", {
+          src: `images/${one.sheet.slice(0, 2)}/${one.sheet}.png`,
+          alt: `Image under ${run.perturbation}: ${sizes(one)}`,
+          loading: "lazy",
+        }),
+        h("figcaption", { class: "hint" }, dataText(one.task), ": ", dataText(one.question), h("br"), sizes(one)),
+      ),
+    ),
+  );
+};
+
 /** Every perturbation on every task, as differences. */
 function overview(base: Run, runs: Run[]): HTMLElement | null {
   if (runs.length < 2) return null;
@@ -101,6 +125,7 @@ function part(base: Run, run: Run): HTMLElement {
       rows,
       { class: "slim" },
     ),
+    changedImages(run),
     skipped(run),
   );
 }
