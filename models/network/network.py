@@ -23,6 +23,7 @@ from ..parts.quiet_import import import_transformers
 from ..parts.vision.tower import VisionTower
 from . import skip_unused
 from .splice_images import PREFIX, Layout, build_layout, locate_questions, merge_image_embeddings, trained_tokens
+from .visual_tokens import TokenPruning
 
 EMBEDDING_STD = 0.02
 
@@ -102,6 +103,8 @@ class VisionLanguageModel(nn.Module):
             middle=blueprint.middle,
         )
         self.connector = Connector(blueprint.connector, widths)
+        self.token_pruning: TokenPruning | None = None
+        """What drops tokens of images when answering; never while training."""
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Move or cast, but leave RoPE's tables in float32, as transformers' own loader does: rounded to half, they
@@ -117,12 +120,15 @@ class VisionLanguageModel(nn.Module):
     @property
     def visual_tokens(self) -> int:
         """Tokens that an image takes in the language model."""
-        return self.connector.tokens
+        return self.connector.tokens if self.token_pruning is None else self.token_pruning.kept
 
     def image_features(self, pixels: Tensor) -> Tensor:
         """(images, 3, height, width) to (images, visual tokens, width of the language model)."""
         like = next(self.vision_tower.parameters())
-        return cast("Tensor", self.connector(self.vision_tower(pixels.to(like.device, like.dtype))))
+        pixels = pixels.to(like.device, like.dtype)
+        if self.token_pruning is not None:
+            return self.token_pruning.features(self, pixels)
+        return cast("Tensor", self.connector(self.vision_tower(pixels)))
 
     def embed(self, ids: Tensor, features: Sequence[Tensor]) -> Tensor:
         """(tokens,) ids to (tokens', d) embeddings, each IMAGE_TOKEN replaced by the next of the features, (visual

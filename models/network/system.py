@@ -24,7 +24,7 @@ from ..parts.language import lora, nf4
 from ..parts.language.tokenizer import Tokenizer, read_tokenizer
 from ..parts.quiet_import import import_transformers
 from ..parts.vision.preprocess import Preparation, Processor, default_processor
-from . import freezing, pruning
+from . import freezing, pruning, visual_tokens
 from .collate import Collator, TrainingTemplate
 from .network import Blueprint, VisionLanguageModel
 
@@ -77,6 +77,21 @@ class BaseSystem(ABC):
     def visual_tokens(self) -> int:
         """Tokens that an image takes in the language model."""
         return self.network.visual_tokens
+
+    def keep_visual_tokens(self, text: str) -> None:
+        """Drop tokens of images when answering: `18` or `0.5` are kept (visual_tokens.py); "" and all: nothing changes.
+
+        Raises ModelError for a number that is not possible.
+        """
+        total = self.network.connector.tokens
+        if text and (kept := visual_tokens.kept_of(text, total)) < total:
+            self.network.token_pruning = visual_tokens.TokenPruning(self.network, kept)
+
+    @property
+    def token_settings(self) -> Mapping[str, str]:
+        """What tables say of tokens that are dropped: part of the answers' keys. Nothing where none are."""
+        dropped = self.network.token_pruning
+        return {} if dropped is None else {"kept_tokens": str(dropped)}
 
     @property
     def module(self) -> nn.Module:

@@ -59,7 +59,8 @@ class MiniGPT(BaseSystem):
     @property
     def settings(self) -> Mapping[str, str]:
         """What decides the answers beside weights and engine."""
-        return {"template": self.prompt_format.name, "image_size": str(self.config["vision_config"]["image_size"])}
+        size = str(self.config["vision_config"]["image_size"])
+        return {"template": self.prompt_format.name, "image_size": size, **self.token_settings}
 
     @property
     def max_images(self) -> None:
@@ -135,9 +136,11 @@ def load(
     qformer: str = "",
     llm: str = "",
     image_size: int = 0,
+    visual_tokens: str = "",
 ) -> LocalModel:
     """A folder of ours, or an official .pth, as a model that answers; None: the small one that ships, if there is one.
-    Adapters are merged into the weights. `batch_size`: most answers that are decoded together, or `auto`;
+    Adapters are merged into the weights. `visual_tokens`: how many tokens of an image are kept, or which share.
+    `batch_size`: most answers that are decoded together, or `auto`;
     `cache_memory`: most GiB of their keys and values; `compile`: `decode` for steps of decoding as a compiled program.
 
     A .pth builds on other files: `vit` (eva_vit_g.pth), `llm` (the language model's folder) and, for MiniGPT-4 with
@@ -154,6 +157,7 @@ def load(
     folder = _opened(Path(checkpoint).expanduser(), system, files, template=template, image_size=image_size)
     loaded = _loaded(folder, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
     lora.merge(loaded.network.language_model)
+    loaded.keep_visual_tokens(visual_tokens)
     driver = Engine(
         loaded,
         kind=engine,

@@ -120,6 +120,7 @@ class TinyLLaVA(BaseSystem):
             "template": self.template.name,
             "image_aspect_ratio": self.pixels.aspect,
             "vision_feature_select_strategy": self.network.vision_tower.selection,
+            **self.token_settings,
         }
 
     @property
@@ -205,13 +206,15 @@ def load(
     template: str = "",
     image_aspect_ratio: str = "",
     vision_feature_select_strategy: str = "",
+    visual_tokens: str = "",
 ) -> LocalModel:
     """A checkpoint folder of any format as a model that answers; None: the small one that ships.
 
     `batch_size`: most answers that are decoded together, or `auto`; `cache_memory`: most GiB of their keys and values;
     `compile`: `decode` for steps of decoding as a compiled program.
     `template`, `image_aspect_ratio` and `vision_feature_select_strategy` overrule what the checkpoint says. Adapters
-    are merged into the weights. Raises ModelError for a folder that is missing, damaged or of another system.
+    are merged into the weights. `visual_tokens`: how many tokens of an image are kept, or which share. Raises
+    ModelError for a folder that is missing, damaged or of another system.
     """
     folder = tinyllava_formats.open_folder(_chosen(checkpoint))
     config = dict(folder.config)
@@ -224,6 +227,7 @@ def load(
     system = _loaded(folder, config, template=template, attention="sdpa", dtype=DTYPES.get(dtype))
     if system.network.blueprint.lora is not None:
         lora.merge(system.network.language_model)
+    system.keep_visual_tokens(visual_tokens)
     driver = Engine(
         system,
         kind=engine,
