@@ -11,7 +11,7 @@ Questions play no part, unlike in FastV (arXiv 2403.06764): so all questions abo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,17 +21,17 @@ from vlmbench.base.errors import ModelError
 from ..parts.vision.base import TransformersTower
 from ..parts.vision.tower import SELECTIONS
 
-if TYPE_CHECKING:
-    from .network import VisionLanguageModel
-
 BY_ATTENTION, BY_NORM = "attention", "norm"
 
 
 class TokenPruning:
     """Which tokens of an image are kept."""
 
-    def __init__(self, network: VisionLanguageModel, kept: int) -> None:
-        """`kept`: tokens of each image. Raises ModelError for a tower whose attention is not known."""
+    def __init__(self, network: Any, kept: int) -> None:
+        """`network`: a VisionLanguageModel; `kept`: tokens of each image.
+
+        Raises ModelError for a tower whose attention is not known.
+        """
         self.kept, self.total = kept, int(network.connector.tokens)
         patches = network.vision_tower.tokens()
         self.score = BY_ATTENTION if patches % self.total == 0 and not _asks(network) else BY_NORM
@@ -43,7 +43,7 @@ class TokenPruning:
     def __str__(self) -> str:
         return f"{self.kept} of {self.total} by {self.score}"
 
-    def features(self, network: VisionLanguageModel, pixels: Tensor) -> Tensor:
+    def features(self, network: Any, pixels: Tensor) -> Tensor:
         """(images, 3, height, width) to (images, kept, width of the language model), tokens in their usual order."""
         if self.score == BY_NORM:
             features = cast("Tensor", network.connector(network.vision_tower(pixels)))
@@ -101,6 +101,6 @@ def _weights(attention: Any, hidden: Tensor) -> Tensor:
     return torch.softmax(query @ key.transpose(2, 3) * attention.scale, dim=-1)
 
 
-def _asks(network: VisionLanguageModel) -> bool:
+def _asks(network: Any) -> bool:
     """Whether tokens are answers to learned queries."""
     return "qformer" in network.blueprint.connector or "resampler" in network.blueprint.connector
