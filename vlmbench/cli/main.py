@@ -23,6 +23,7 @@ from vlmbench.cli.parsing import Parser
 
 VERBS: Mapping[str, str] = {
     "ask": "ask a model about one image, and draw the boxes in its answer",
+    "compress-study": "run a model in many forms: number types, int8 and int4, pruned, students; score against cost",
     "latency": "measure how long a model takes to its first token and for each further one, by part",
     "run": "run a model on benchmarks and score its answers",
     "score": "score existing answers in the benchmark's own file format",
@@ -52,7 +53,7 @@ NAMELESS = ("convert", "new", "doctor", "completion")
 
 def overview() -> str:
     """The text of `vlmbench --help`."""
-    verbs = "\n".join(f"  {name:10} {text}" for name, text in VERBS.items())
+    verbs = "\n".join(f"  {name:14} {text}" for name, text in VERBS.items())
     return (
         "usage: vlmbench VERB [options]\n\n"
         "Evaluate vision-language models: official scores, with confidence intervals and counted failures.\n\n"
@@ -140,7 +141,7 @@ def _run(words: Sequence[str], *, own: bool) -> int:
 
 def module_of(verb: str) -> ModuleType:
     """The module of a verb; one whose name is a word of Python's own has an underscore behind it."""
-    return importlib.import_module(f"vlmbench.cli.verbs.{verb}{'_' * keyword.iskeyword(verb)}")
+    return importlib.import_module(f"vlmbench.cli.verbs.{verb.replace('-', '_')}{'_' * keyword.iskeyword(verb)}")
 
 
 def parser(verb: str, kind: Callable[..., argparse.ArgumentParser] = Parser) -> argparse.ArgumentParser:

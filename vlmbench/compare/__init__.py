@@ -6,5 +6,5 @@ In reading order: compare (two runs, paired sample by sample), run_differences (
 (a run as a small file), anchors (earlier runs that total drops are counted from), losses (samples that lost their
 score), judged_pairs (answers that a judge graded in both), differences (one metric in both runs), suites (averages in
 two runs), gates/ (`vlmbench check`), early/ (`run --gate`), history (several runs in their order), groups/ (perturbed
-runs, seeds of a recipe), labels/.
+runs, seeds of a recipe), labels/, compression/ (one model in many forms).
 """

@@ -82,6 +82,7 @@ def words(folder: Path) -> Mapping[str, list[str]]:
     """A command of every verb that meets text of others; `run` comes first, since others read its folder."""
     run, name = str(folder / "run"), EVIL.replace("\x00", "").encode("utf-8", "replace").decode()
     made_files.lmms_eval(folder / "peer", model=name)
+    study = ["--repeats", "1", "--output", str(folder / "study")]
     return {
         "import": ["import", str(folder / "peer"), "--output", str(folder / "imported")],
         "run": ["run", "--model", "noisy", "--tasks", "evil,pope", "--limit", "6", "--output", run],
@@ -95,6 +96,17 @@ def words(folder: Path) -> Mapping[str, list[str]]:
         "power": ["power", "pope"],
         "ask": ["ask", "--model", "noisy", str(folder / "a.png"), "what?"],
         "latency": ["latency", "noisy", "--words", "3", "--pixels", "8", "--answers", "2", "--repeats", "1"],
+        "compress-study": [
+            "compress-study",
+            "noisy",
+            "--tasks",
+            "pope",
+            "--formats",
+            "default",
+            "--limit",
+            "2",
+            *study,
+        ],
         "baseline": ["baseline", run, "--output", str(folder / "b.json")],
         "doctor": ["doctor"],
         "history": ["history", run, run],
@@ -138,6 +150,7 @@ def test_a_model_that_ends_the_process_is_no_success(
 
 
 JSON_VERBS = (
+    "compress-study",
     "run",
     "score",
     "check",
