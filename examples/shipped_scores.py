@@ -29,6 +29,10 @@ from vlmbench.scoring.score import score_responses
 from vlmbench.stats.metrics import LESS
 
 MODELS = ("tinyllava", "tinygptv")
+CAPTIONS = tuple(f"{name}@minigpt_v2" for name in ("coco_captions", "nocaps", "flickr30k", "textcaps"))
+"""Captions asked for by TinyGPT-V's own sign, `[caption]`."""
+LONGEST = 20
+"""Letters of an answer that are shown."""
 OWN_ANSWERS = "each right answer is that of one image"
 OWN_OPTIONS = "the likelihoods of each question's own options are compared"
 
@@ -61,15 +65,15 @@ def cell(entry: dict[str, Any]) -> str:
 # ------------------------------------------------------------------------------------------------ one answer for all
 
 
-def most_frequent(task: str) -> str:
+def most_frequent(key: str) -> str:
     """The headline of the most frequent right answer and that answer; or why there is none.
 
     Of equally frequent answers the one with the best score.
     """
-    choice = choose_task(task)
+    choice = choose_task(key)
     answer_of = example_answer(choice.task)
-    assert answer_of is not None, f"{task} shows no examples"
-    samples = [s for s in choice.task.samples(Folder.sample(task), choice.split) if s.target is not None]
+    assert answer_of is not None, f"{key} shows no examples"
+    samples = [s for s in choice.task.samples(Folder.sample(choice.task.name), choice.split) if s.target is not None]
     found = [answer_of(sample, choice.protocol) for sample in samples]
     counts = Counter(found)
     images = Counter(answer for answer, _ in {(a, s.cluster or s.id) for a, s in zip(found, samples, strict=True)})
@@ -83,7 +87,8 @@ def most_frequent(task: str) -> str:
         return OWN_ANSWERS
     less = any(direction == LESS for _, direction in values.values())
     best = (min if less else max)(known, key=known.__getitem__)
-    return f"{known[best]:.1f} ({best})"
+    shown = best if len(best) <= LONGEST else f"{best[:LONGEST]}..."
+    return f"{known[best]:.1f} (`{shown}`)"
 
 
 def headline(choice: TaskChoice, asked: Sequence[tuple[Sample, Request]], answer: str) -> tuple[float, str]:
@@ -109,7 +114,7 @@ def table(runs: dict[str, dict[str, Any]]) -> str:
     for task in next(iter(runs.values())):
         entries = [found[task] for found in runs.values()]
         headline = entries[0]["headline"]
-        row = f"`{task}@{entries[0]['protocol']}` | {headline} | {entries[0][headline]['n']:,}"
+        row = f"`{task.partition('@')[0]}@{entries[0]['protocol']}` | {headline} | {entries[0][headline]['n']:,}"
         fixed = most_frequent(task)
         if fixed in without:
             without[fixed].append(task)
@@ -123,9 +128,8 @@ def main() -> int:
     """Run what is missing, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument(
-        "--tasks", default=",".join(task for task in tasks.builtin if not judged(task)), help="default: all"
-    )
+    every = [*(task for task in tasks.builtin if not judged(task)), *CAPTIONS]
+    parser.add_argument("--tasks", default=",".join(every), help="default: all, and captions by their sign")
     options = parser.parse_args()
     runs: dict[str, dict[str, Any]] = {}
     for model in MODELS:

@@ -63,6 +63,8 @@ TASKS: Mapping[str, str] = {
     "mathvision": f"{_MATHEMATICS}.mathvision:MATHVISION",
     "mathverse": f"{_MATHEMATICS}.mathverse:MATHVERSE",
     "refcoco": f"{_GROUNDING}.refcoco:REFCOCO",
+    "refcoco_reg": f"{_GROUNDING}.refcoco_reg:REFCOCO_REG",
+    "coco_detection": f"{_GROUNDING}.coco_detection:COCO_DETECTION",
     "screenspot": f"{_GROUNDING}.screenspot:SCREENSPOT",
     "screenspot_v2": f"{_GROUNDING}.screenspot:SCREENSPOT_V2",
     "mmvet": f"{_JUDGED}.mmvet:MMVET",

@@ -30,8 +30,8 @@ def right(sample: Sample) -> str:
 
 
 def boxes(sample: Sample) -> list[str]:
-    """The right box in the notations of different models."""
-    box = from_size(sample.target["bbox"])
+    """The right box, or the first of several, in the notations of different models."""
+    box = from_size(sample.target["bbox"] if "bbox" in sample.target else sample.target["boxes"][0])
     shares = [
         side / whole for side, whole in zip(box, (sample.target["width"], sample.target["height"]) * 2, strict=True)
     ]
@@ -91,7 +91,10 @@ def outcome(score: Score) -> str:
 def truth(sample: Sample) -> str:
     """The right answer to a question, as its file has it."""
     if isinstance(sample.target, Mapping):
-        return f"The right box is {code(str(list(sample.target['bbox'])))} (left, top, width, height in pixels)."
+        unit = "(left, top, width, height in pixels)"
+        if "bbox" in sample.target:
+            return f"The right box is {code(str(list(sample.target['bbox'])))} {unit}."
+        return f"The right boxes are {code(str([list(box) for box in sample.target['boxes']]))} {unit}."
     if isinstance(sample.target, str):
         return f"The right answer is {code(sample.target)}."
     counted = Counter(sample.target).most_common()

@@ -39,7 +39,7 @@ FLOORS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("network",),
         ("parts",),
     ),
-    "training": (("recipes",), ("loop",), ("distil", "pruning"), ("scenes",), ("sources", "recipe", "optim")),
+    "training": (("recipes", "checks"), ("loop",), ("distil", "pruning"), ("scenes",), ("sources", "recipe", "optim")),
     "tasks": (("yes_no", "multiple_choice", "short_answer", "mathematics", "captions", "judged", "grounding"),),
     "reports": (("labelling", "live"), ("site", "paper"), ("board",), ("text",)),
 }

@@ -100,18 +100,26 @@ def coded(values: Sequence[Any]) -> dict[str, Any]:
 
 
 def target_text(text: str) -> str:
-    """A target for people: a word, human answers with their counts, the corners of a box; else its JSON."""
+    """A target for people: a word, human answers with their counts, the corners of boxes; else its JSON."""
     value = json.loads(text)
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value and all(isinstance(answer, str) for answer in value):
         counts = Counter(value).most_common()
         return ", ".join(f"{answer} ({count})" if len(value) > 1 else answer for answer, count in counts)
-    box = value.get("bbox") if isinstance(value, dict) else None
-    if isinstance(box, list) and len(box) == 4 and all(isinstance(side, int | float) for side in box):
-        x, y, width, height = box
-        return f"[{x:g}, {y:g}, {x + width:g}, {y + height:g}]"
-    return text
+    if not isinstance(value, dict):
+        return text
+    boxes = value.get("boxes", [value.get("bbox")])
+    return ", ".join(map(_corners, boxes)) if boxes and all(map(_is_box, boxes)) else text
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(isinstance(side, int | float) for side in value)
+
+
+def _corners(box: Sequence[float]) -> str:
+    x, y, width, height = box
+    return f"[{x:g}, {y:g}, {x + width:g}, {y + height:g}]"
 
 
 def clip(text: str | None, most: int = LONGEST) -> str:

@@ -79,6 +79,7 @@ COCO = Captions(
         ),
         "vlmevalkit": protocols.vlmevalkit(),
         "internvl": protocols.internvl(),
+        "minigpt_v2": protocols.minigpt_v2(),
     },
     files=CaptionFiles(
         {

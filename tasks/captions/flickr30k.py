@@ -51,6 +51,7 @@ FLICKR30K = Captions(
         "official": protocols.official("the measure of papers; the authors have no scorer of their own"),
         "lmms_eval": protocols.lmms_eval("flickr30k/{flickr30k_test.yaml,utils.py}", note="asked of all images"),
         "internvl": protocols.internvl(),
+        "minigpt_v2": protocols.minigpt_v2(),
     },
     files=CaptionFiles(
         {

@@ -51,6 +51,7 @@ NOCAPS = Captions(
         "official": protocols.official("nocaps-org, its evaluation server on EvalAI"),
         "lmms_eval": protocols.lmms_eval("nocaps/{_default_template_nocaps_yaml,utils.py}"),
         "internvl": protocols.internvl(),
+        "minigpt_v2": protocols.minigpt_v2(),
     },
     files=CaptionFiles(
         {

@@ -46,6 +46,7 @@ TEXTCAPS = Captions(
     rules={
         "official": protocols.official("facebookresearch/mmf, TextCaps; its server on EvalAI"),
         "lmms_eval": protocols.lmms_eval("textcaps/{_default_template_textcaps_yaml,utils.py}"),
+        "minigpt_v2": protocols.minigpt_v2(),
     },
     files=CaptionFiles(
         {split: ((_file(split), captions.rows_by_image),) for split in ("val", "test")},

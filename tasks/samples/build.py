@@ -47,7 +47,7 @@ from .mmbench_files import build_mmbench
 from .mme import build_mme
 from .mme_realworld import build_mme_realworld_lite
 from .mmvet_v2 import build_mmvet_v2
-from .refcoco_files import build_refcoco
+from .refcoco_files import build_coco_detection, build_refcoco, build_refcoco_reg
 from .scienceqa import build_scienceqa
 from .screenspot import build_screenspot, build_screenspot_v2
 from .textvqa import build_textvqa
@@ -273,6 +273,8 @@ BUILDERS: Mapping[str, Callable[[Path], None]] = {
     "mmbench": build_mmbench,
     "mmvp": build_mmvp,
     "refcoco": build_refcoco,
+    "refcoco_reg": build_refcoco_reg,
+    "coco_detection": build_coco_detection,
     "screenspot": build_screenspot,
     "screenspot_v2": build_screenspot_v2,
     "mmvet": build_mmvet,

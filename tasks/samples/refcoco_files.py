@@ -1,4 +1,4 @@
-"""Writes RefCOCO's embedded sample: expressions that mean one thing of a drawn scene, and its box.
+"""Writes the embedded samples of boxes: RefCOCO's expressions that mean one thing of a drawn scene, COCO's instances.
 
 As in the originals, RefCOCO's expressions are short and speak of places, RefCOCO+'s do not, RefCOCOg's are sentences.
 """
@@ -6,15 +6,21 @@ As in the originals, RefCOCO's expressions are short and speak of places, RefCOC
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from vlmbench.scenes.questions import article
-from vlmbench.scenes.scene import SIDE, Dice, Scene, Thing, coverage, relation
+from vlmbench.scenes.scene import KINDS as SHAPES
+from vlmbench.scenes.scene import SIDE, Dice, Scene, Thing, coverage, make_scene, relation, sample_seeds
 
 from .common import compact, jpeg, scenes, write
 
 IMAGES = 24
+THINGS = (4, 7)
+"""Things in a scene of COCO's instances: fewest and most."""
+FIRST = 900_001
+"""The number of the first image, as COCO has them."""
 SHORTER = {"to the left of": "left of", "to the right of": "right of"}
 PLACES = {"top": "top", "bottom": "bottom", "left": "left", "right": "right"}
 
@@ -109,8 +115,43 @@ def stem(number: int) -> str:
 
 def build_refcoco(folder: Path) -> None:
     """`{refcoco,refcoco+,refcocog}_val.json` and `train2014/`."""
-    pictures = scenes("refcoco", IMAGES)
+    _write(folder, scenes("refcoco", IMAGES))
+
+
+def build_refcoco_reg(folder: Path) -> None:
+    """The same files of other scenes."""
+    _write(folder, scenes("refcoco_reg", IMAGES))
+
+
+def _write(folder: Path, pictures: Sequence[Scene]) -> None:
     for name in KINDS:
         write(folder / f"{name}_val.json", compact(rows(name, pictures)))
     for number, scene in enumerate(pictures, 1):
         write(folder / "train2014" / f"{stem(number)}.jpg", jpeg(scene))
+
+
+def build_coco_detection(folder: Path) -> None:
+    """`annotations/instances_val2017.json` and `val2017/`: scenes with several things of a kind."""
+    drawn = (make_scene(seed, *THINGS) for seed in sample_seeds("coco_detection"))
+    pictures = list(islice((scene for scene in drawn if len(scene.unique()) < len(scene.things)), IMAGES))
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, scene in enumerate(pictures, FIRST):
+        name = f"{number:012d}.jpg"
+        images.append({"id": number, "file_name": name, "width": SIDE, "height": SIDE})
+        for thing in scene.things:
+            x, y, width, height = bounds(thing)
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": SHAPES.index(thing.kind) + 1,
+                    "bbox": [x, y, width, height],
+                    "area": width * height,
+                    "iscrowd": 0,
+                }
+            )
+        write(folder / "val2017" / name, jpeg(scene))
+    categories = [{"id": at, "name": kind, "supercategory": "shape"} for at, kind in enumerate(SHAPES, 1)]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    write(folder / "annotations" / "instances_val2017.json", compact(content))

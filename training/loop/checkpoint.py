@@ -28,6 +28,8 @@ from .mark import Mark, differences
 LOGGER = logging.getLogger(__name__)
 FOLDER, FRESH, OLD, DAMAGED = "checkpoint", "checkpoint.new", "checkpoint.old", "checkpoint.damaged"
 POSITION, WEIGHTS, MOMENTS = "position.json", "weights.safetensors", "optimizer.safetensors"
+STARTS = "stages"
+"""The folder of the weights with which stages begin."""
 CHUNK = 1 << 22
 CURE = "give --output another folder, or delete {} to train from the beginning"
 ROOM = "when there is room to write, the same command resumes from the last checkpoint"
@@ -145,6 +147,29 @@ def restore_newest(output: Path) -> None:
         _swap(output)
     elif newest.folder.name == OLD and not (output / FOLDER).exists():
         newest.folder.rename(output / FOLDER)
+
+
+def start_of(output: Path, stage: str) -> Path:
+    """Where the weights are kept with which a stage begins."""
+    return output / STARTS / stage
+
+
+def keep_start(output: Path, stage: str) -> None:
+    """Keep the state in `checkpoint` as the start of a stage: hard links, so that it takes its room once."""
+    kept = start_of(output, stage)
+    if kept.is_dir():
+        return
+    fresh = kept.with_name(f"{stage}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(output / FOLDER, fresh, copy_function=_link)
+    fresh.rename(kept)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copyfile(source, target)
 
 
 def remove_older(output: Path) -> None:

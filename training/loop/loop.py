@@ -39,30 +39,37 @@ PRUNED = "pruned"
 """The model before the first stage, where the recipe takes something out of it."""
 
 
-def train(recipe: Recipe, output: Path, *, threads: int | None = None, progress: bool = False) -> Path:
+def train(
+    recipe: Recipe, output: Path, *, threads: int | None = None, progress: bool = False, keep_stages: bool = False
+) -> Path:
     """Train from the last checkpoint in `output` on, or from the start; returns the finished model's folder.
 
-    Started by `accelerate launch`, all processes call it and share each step. Raises TrainingError when the folder
-    holds another recipe's training, another process trains there, the data were changed since the last checkpoint, or
-    the loss is no number any more.
+    With `keep_stages` the weights with which each stage begins stay in the folder. Started by `accelerate launch`, all
+    processes call it and share each step. Raises TrainingError when the folder holds another recipe's training, another
+    process trains there, the data were changed since the last checkpoint, or the loss is no number any more.
     """
-    if threads is not None and not 0 <= threads <= MOST_THREADS:
-        raise TrainingError(f"threads is {threads}: it must be between 0 and {MOST_THREADS}", where="--threads")
-    if threads or recipe.threads:
-        torch.set_num_threads(threads or recipe.threads)
+    use_threads(recipe, threads)
     with checkpoint.write_errors(output):
         output.mkdir(parents=True, exist_ok=True)
         state = TrainingState(recipe, output, progress)
         try:
             if recipe.pruning.active:
-                _prune(state)
-            _run_stages(state)
+                prune_once(state)
+            _run_stages(state, keep_stages)
             return _finish(state)
         finally:
             state.close()
 
 
-def _prune(state: TrainingState) -> None:
+def use_threads(recipe: Recipe, threads: int | None) -> None:
+    """As many processor threads as asked for, or as the recipe says. Raises TrainingError."""
+    if threads is not None and not 0 <= threads <= MOST_THREADS:
+        raise TrainingError(f"threads is {threads}: it must be between 0 and {MOST_THREADS}", where="--threads")
+    if threads or recipe.threads:
+        torch.set_num_threads(threads or recipe.threads)
+
+
+def prune_once(state: TrainingState) -> None:
     """Put the pruned model in the place of the recipe's; pruned once, it is read by all processes, and when resuming.
 
     Raises TrainingError for a model that cannot be pruned so.
@@ -103,7 +110,7 @@ def _calibration(state: TrainingState, model: Trainable) -> Iterator[Tensor]:
     return losses()
 
 
-def _run_stages(state: TrainingState) -> None:
+def _run_stages(state: TrainingState, keep: bool) -> None:
     """All stages, from where the last checkpoint stopped."""
     saved = state.saved
     position = saved.position if saved else Position(0, 0, 0, 0.0)
@@ -115,6 +122,8 @@ def _run_stages(state: TrainingState) -> None:
     if saved and not position.step:
         checkpoint.load(saved.folder, state.model.parts())
     for number in range(position.stage, len(state.recipe.stages)):
+        if keep and number and not position.step and state.devices.first:
+            checkpoint.keep_start(state.output, state.recipe.stages[number].name)
         folder = saved.folder if saved and position.step else None
         position = StageRun(state, number, folder, position).run()
         if state.devices.first:

@@ -10,6 +10,10 @@ from typing import Any
 
 from ..recipe.recipe import Recipe
 
+WATCHING: Mapping[str, Any] = {
+    "eval_every": 0, "eval_tasks": "", "eval_limit": 0, "track": "", "cache": "", "store": "float32"
+}  # fmt: skip
+"""Settings that only watch a training, or say how it is stored: they may be changed on the way."""
 SHOWN = 6
 """Settings that are named where two recipes differ; the rest is counted."""
 
@@ -24,12 +28,9 @@ class Mark:
 
     @classmethod
     def of(cls, recipe: Recipe) -> Mark:
-        """A recipe's. What only watches the training is left out: it may be changed on the way."""
+        """A recipe's, without what only watches the training."""
         distil = recipe.distil and replace(recipe.distil, cache="")
-        deciding = replace(
-            recipe, eval_every=0, eval_tasks="", eval_limit=0, track="", cache="", store="float32", distil=distil
-        )
-        return cls(deciding.to_json())
+        return cls(replace(recipe, **WATCHING, distil=distil).to_json())
 
     @property
     def recipe(self) -> str:

@@ -46,6 +46,8 @@ from .state import TrainingState
 LOGGER = logging.getLogger(__name__)
 MOST_SKIPPED = 50
 """Steps that the gradient scaler may skip in a row before the training counts as broken."""
+WHOLE_LOSSES = 200
+"""First steps of a stage whose losses the log has in full, for a second training to compare with (checks/digits)."""
 
 
 def objective_of(state: TrainingState, stage: Stage, model: Trainable | None = None) -> SceneObjective | PoolObjective:
@@ -143,6 +145,16 @@ class StageRun:
                     self._save(self.number, done, log.tell())
             self._log_bad_rows(log, before)
             return self._save(self.number + 1, 0, log.tell())
+
+    def first_losses(self, count: int) -> list[float]:
+        """The losses of the first steps; nothing is logged or saved."""
+        set_train_modes(self.modules, self.stage)
+        losses: list[float] = []
+        for step, batches in self._batches():
+            losses.append(self._step(step, batches, False)[0])
+            if len(losses) == count:
+                break
+        return losses
 
     def _log_bad_rows(self, log: IO[str], before: Mapping[str, Any]) -> None:
         """Say which rows could not be trained on, those included that turned out so in this run."""
@@ -249,6 +261,8 @@ class StageRun:
             **metrics,
             **self.meter.read(self.state.devices.device),
         }
+        if whole := losses[: max(0, WHOLE_LOSSES - step + len(losses))]:
+            line["losses"] = whole
         metrics_log.write(log, line, self.state.tracker)
 
     def _evaluate(self, log: IO[str], step: int) -> None:

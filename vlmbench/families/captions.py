@@ -174,6 +174,16 @@ def internvl() -> CaptionRules:
     return CaptionRules(source, ONE_SENTENCE, tokens=30, least_tokens=8, note="8 to 30 tokens; without its METEOR")
 
 
+def minigpt_v2() -> CaptionRules:
+    """MiniGPT-v2, whose code asks for captions and publishes no figures."""
+    return CaptionRules(
+        f"Vision-CAIR/MiniGPT-4 minigpt4/datasets/datasets/coco_caption.py, EvalCaptionData@07066f3b; {_PYCOCO}",
+        "[caption] please describe this image?",
+        tokens=64,
+        note=f"no script of the repository measures the captions; {_NO_METEOR}",
+    )
+
+
 def vlmevalkit() -> CaptionRules:
     """VLMEvalKit, which leaves the tokenizer out."""
     prompt = (

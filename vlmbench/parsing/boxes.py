@@ -54,6 +54,21 @@ def in_hundredths(box: Box, width: float, height: float) -> str:
     return f"{{{''.join(f'<{round(100 * share)}>' for share in _clipped(box, width, height))}}}"
 
 
+def in_cut_hundredths(box: Box, width: float, height: float) -> str:
+    """A box as MiniGPT-v2 is asked about it: hundredths are cut off, not rounded (minigpt4/datasets/datasets)."""
+    return f"{{{''.join(f'<{int(100 * share)}>' for share in _clipped(box, width, height))}}}"
+
+
+def in_padded_shares(box: Box, width: float, height: float) -> str:
+    """A box as LLaVA-1.5 is asked about it: `[0.04, 0.57, 0.6, 0.71]`, shares of the image padded to a square around
+    its middle (llava_v1_5_mix665k.json).
+    """
+    side = max(width, height)
+    left, top = (side - width) / 2, (side - height) / 2
+    moved = (box[0] + left, box[1] + top, box[2] + left, box[3] + top)
+    return str([round(share, 2) for share in _clipped(moved, side, side)])
+
+
 def _clipped(box: Box, width: float, height: float) -> list[float]:
     return [min(max(side / whole, 0.0), 1.0) for side, whole in zip(box, (width, height) * 2, strict=True)]
 
@@ -103,6 +118,15 @@ def any_minigpt_box(text: str, width: float, height: float) -> Box | None:
         return None
     x1, y1, x2, y2 = map(int, numbers)
     return x1 / 100.0 * width, y1 / 100.0 * height, x2 / 100.0 * width, y2 / 100.0 * height
+
+
+def minigpt_boxes(text: str, width: float, height: float) -> list[Box]:
+    """Every `{<x1><y1><x2><y2>}` of an answer, in hundredths of the image; neither checked nor put in order."""
+    found = []
+    for written in _MINIGPT.findall(minigpt_cleaned(text)):
+        x1, y1, x2, y2 = map(int, _INTEGERS.findall(written))
+        found.append((x1 / 100.0 * width, y1 / 100.0 * height, x2 / 100.0 * width, y2 / 100.0 * height))
+    return found
 
 
 def lmms_eval_numbers(text: str) -> Box | None:

@@ -22,8 +22,9 @@ pytestmark = pytest.mark.slow
 SUFFIXES = (".json", ".jsonl", ".tsv", ".csv", ".txt")
 FEW = 2
 """Rows of each file that are put there twice, one after the other."""
-HARMLESS = {"pid2skills.json"}
-"""Lists in which an entry that is there twice says the same as once."""
+
+REFERENCES = {"refcoco_reg"}
+"""Benchmarks whose rows are references of one thing: official files have equal ones, said by two people."""
 
 
 def lists_of(content: Any, trail: str = "") -> Iterator[tuple[str, list[Any]]]:
@@ -97,4 +98,4 @@ def test_a_row_that_is_there_twice(name: str, tmp_path: Path) -> None:
                 assert len(samples) == count or any("there twice" in note for note in told), (path.name, split, told)
                 tried += len(samples) != count
         path.write_text(own, encoding="utf-8")
-    assert tried, files
+    assert tried or name in REFERENCES, files

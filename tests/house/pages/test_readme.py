@@ -72,12 +72,12 @@ def test_one_answer_to_every_question(most_frequent: Callable[[str], str]) -> No
     """Counted by hand in the samples' files: a letter, a word, the better of two equally frequent words."""
     rows = json.loads((Folder.sample("gqa").root / "testdev_balanced_questions.json").read_text("utf-8")).values()
     word, count = Counter(row["answer"] for row in rows).most_common(1)[0]
-    assert most_frequent("gqa") == f"{100 * count / len(rows):.1f} ({word})"
+    assert most_frequent("gqa") == f"{100 * count / len(rows):.1f} (`{word}`)"
     rows = read_table(Folder.sample("realworldqa").root / "RealWorldQA.tsv")
     letter, count = Counter(row.text("answer") for row in rows).most_common(1)[0]
-    assert most_frequent("realworldqa") == f"{100 * count / len(rows):.1f} ({letter})"
-    assert most_frequent("pope") == "66.7 (yes)", "of always no there is no F1"
-    assert most_frequent("amber_d") == "66.7 (No)", "its F1 is that of no"
+    assert most_frequent("realworldqa") == f"{100 * count / len(rows):.1f} (`{letter}`)"
+    assert most_frequent("pope") == "66.7 (`yes`)", "of always no there is no F1"
+    assert most_frequent("amber_d") == "66.7 (`No`)", "its F1 is that of no"
 
 
 @pytest.mark.parametrize(("task", "why"), [("refcoco", "that of one image"), ("seedbench", "own options")])

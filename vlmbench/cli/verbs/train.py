@@ -54,6 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where checkpoints and the final model go (default: runs/train-RECIPE)",
     )
     add("--threads", type=int, metavar="N", help="processor threads")
+    add("--keep-stages", action="store_true", help="keep the weights with which each stage begins, in DIR/stages")
+    add(
+        "--check-digits",
+        type=Path,
+        metavar="DIR",
+        help="train the first 200 steps of each stage again, and compare their losses with those of the training there",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,12 +83,26 @@ def run(args: argparse.Namespace) -> int:
         lines = registry.load_object("vlmbench.training.recipe.plan:describe")(recipe, args.gpu, args.devices)
         print("\n".join([*lines, *registry.load_object(f"{registry.DISTIL}:describe")(recipe)]))
         return exit_codes.OK
+    if args.check_digits is not None:
+        return _check_digits(recipe, args)
     name = f"{args.recipe}-{args.student}" if args.student else args.recipe
     output = args.output or Path("runs") / f"train-{name.replace(':', '-')}{'-smoke' if args.smoke else ''}"
     train = registry.load_object("vlmbench.training.loop.loop:train")
-    train(recipe, output, threads=args.threads, progress=sys.stderr.isatty())
+    train(recipe, output, threads=args.threads, progress=sys.stderr.isatty(), keep_stages=args.keep_stages)
     print(f"trained: {output}")
     return exit_codes.OK
+
+
+def _check_digits(recipe: Any, args: argparse.Namespace) -> int:
+    """A line per stage; exit code 1 where one differs or could not be checked."""
+    if args.output is not None:
+        raise UsageError("--check-digits trains in a temporary folder", hint="leave --output out")
+    check = registry.load_object("vlmbench.training.checks.digits:check")
+    good = True
+    for found in check(recipe, args.check_digits, threads=args.threads):
+        print(found, flush=True)
+        good = good and not found.problem
+    return exit_codes.OK if good else exit_codes.BAD_RESULT
 
 
 def _recipe(args: argparse.Namespace) -> Any:
@@ -124,8 +145,9 @@ def _check_distill(args: argparse.Namespace) -> None:
 def _ablation(args: argparse.Namespace) -> int:
     """All variants of an ablation with several seeds each, then its table and plot."""
     ablation = registry.load_object(registry.ABLATIONS[args.recipe])()
-    if args.start or args.smoke:
-        raise UsageError("--start and --smoke are of single recipes", hint="leave them out; --set changes all variants")
+    if args.start or args.smoke or args.keep_stages or args.check_digits:
+        what = "--start, --smoke, --keep-stages and --check-digits are of single recipes"
+        raise UsageError(what, hint="leave them out; --set changes all variants")
     output = args.output or Path("runs") / args.recipe
     run_all = registry.load_object("vlmbench.training.loop.ablation:run")
     changes = dict(_pair(text) for text in args.set)

@@ -1,6 +1,6 @@
-"""Where in an image something is: boxes by their overlap with the right one, points by whether they lie in it.
+"""Where in an image something is: boxes by their overlap with the right ones, points by whether they lie in it.
 
-Belongs here: what benchmarks of boxes (`boxes`) and of points (`points`) share.
+Belongs here: what benchmarks of one box (`boxes`), of all boxes (`detection`) and of points (`points`) share.
 Not here: readers of boxes and points in an answer (vlmbench.parsing.boxes and points).
 """
 
