@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def run_example(name: str, folder: Path, *words: str) -> str:
     """What an example prints when run in a folder of its own."""
-    command = [sys.executable, str(ROOT / "examples" / name), "answers", *words]
+    folder_word = [] if name == "second_turns.py" else ["answers"]  # which keeps nothing
+    command = [sys.executable, str(ROOT / "examples" / name), *folder_word, *words]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -65,6 +66,15 @@ def test_a_drawn_set_of_pope_and_a_gate_that_finds_a_blind_model(tmp_path: Path)
     found = run(*plugin, "--model", "blind", "--gate", "seeing", "--output", "blind")
     assert found.returncode == 1, found.stderr
     assert "decided early at 540 of 720 questions" in found.stdout
+
+
+def test_second_turns(tmp_path: Path) -> None:
+    """First turns have a run's own score; the row is the one of the page, and the difference is that of its scores."""
+    printed = run_example("second_turns.py", tmp_path, "--models", "tinyllava", "--tasks", "tallyqa")
+    row = printed.splitlines()[-1]
+    assert row in (ROOT / "docs" / "models" / "included.md").read_text("utf-8")
+    first, second, difference = (float(cell.split()[0]) for cell in row.split("|")[5:8])
+    assert difference == pytest.approx(second - first, abs=0.11)
 
 
 def test_each_example_is_tested() -> None:
