@@ -33,6 +33,7 @@ from vlmbench.perturbations import (
     wrong_answers,
 )
 from vlmbench.perturbations.corruptions import CORRUPTIONS, window
+from vlmbench.perturbations.places import fixed_places
 from vlmbench.perturbations.shuffled_images import Donors
 
 if TYPE_CHECKING:
@@ -46,11 +47,6 @@ DEFAULT_SEVERITY = 3
 NO_IMAGE = "no image"
 BOX = frozenset({"bbox", "width", "height"})
 """What a right answer holds that is a box: (x, y, width, height) in an image of a width and height."""
-PLACES = {
-    "region": "the question names a box, and its thing would no longer be there",
-    "boxes": "the right answer is a set of boxes, of which such an image may have lost some",
-}
-"""What a sample may hold whose image cannot be cropped or turned, and why."""
 KEPT = 0.5
 """Share of a box's area that must be left in a cropped image."""
 
@@ -240,10 +236,8 @@ def _pixels(
             yield sample, NO_IMAGE
             continue
         target: Any = sample.target
-        if change.name in ("crop", "rotate") and (
-            name := next((name for name in PLACES if name in _named(sample)), "")
-        ):
-            yield sample, PLACES[name]
+        if change.name in ("crop", "rotate") and (why := fixed_places(sample)):
+            yield sample, why
             continue
         if isinstance(target, Mapping) and target.keys() >= BOX and change.name in ("crop", "rotate"):
             target = _moved(change, request.images[0], target)
@@ -252,11 +246,6 @@ def _pixels(
                 continue
         changed = tuple(perturbed_image(image, change) for image in request.images)
         yield replace(sample, target=target), replace(request, images=changed)
-
-
-def _named(sample: Sample) -> set[str]:
-    """What the right answer and the rest of a sample call their parts."""
-    return {*sample.extra, *(sample.target if isinstance(sample.target, Mapping) else ())}
 
 
 def _moved(change: Perturbation, image: ImageRef, target: Mapping[str, Any]) -> Mapping[str, Any] | str:
