@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -19,7 +20,7 @@ def last_mlp(language_model: Any, row: Tensor, column: Tensor) -> Iterator[None]
 
     No place may be there twice. Not where activations are computed again in the backward pass: by then it has ended.
     """
-    if recomputes(language_model):
+    if torch.is_grad_enabled() and recomputes(language_model):  # asking walks all modules: not for each forward
         yield
         return
     shape: list[Any] = []

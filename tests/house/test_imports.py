@@ -149,6 +149,19 @@ def test_light_commands_load_no_heavy_library(words: list[str]) -> None:
     assert done.stdout.strip()
 
 
+def test_a_small_run_imports_no_pandas(tmp_path: Path) -> None:
+    """pyarrow imports it to look at a column: 0.1 s of every run."""
+    code = (
+        "import sys\n"
+        "from vlmbench.cli.main import main\n"
+        "code = main(sys.argv[1:])\n"
+        "sys.exit('loaded pandas' if 'pandas' in sys.modules else code)\n"
+    )
+    words = ["run", "--model", "echo,text=yes", "--tasks", "pope,gqa", "--output", str(tmp_path / "run")]
+    done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [

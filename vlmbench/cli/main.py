@@ -10,11 +10,12 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from pathlib import Path
 from types import ModuleType
 
 from vlmbench.base.errors import UnknownNameError, UsageError, VlmbenchError
 from vlmbench.base.files import unicode_problem
-from vlmbench.base.process import exit_codes, garbage, terminal
+from vlmbench.base.process import exit_codes, teardown, terminal
 from vlmbench.base.process import signals as ending
 from vlmbench.base.renamed_options import as_flag, refuse_old_names
 from vlmbench.base.version import __version__
@@ -47,6 +48,8 @@ VERBS: Mapping[str, str] = {
     "doctor": "tell what is installed, which devices there are, and where data, cache and runs lie",
     "completion": "print a script with which your shell completes verbs, options and names",
 }
+PROGRAM = "vlmbench"
+"""The console script's name."""
 NAMELESS = ("convert", "new", "doctor", "completion")
 """Verbs that take no name of a task, a model or a recipe, and so no plug-ins."""
 
@@ -81,10 +84,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not (traceback or sys.warnoptions):  # what libraries warn about is for developers: errors are told apart from it
         warnings.simplefilter("ignore")
     words = [word for word in words if word != "--traceback"]
-    if argv is None:  # the process does nothing else afterwards
-        garbage.none_at_exit()
+    if argv is None and Path(sys.argv[0]).stem == PROGRAM:  # the process does nothing else afterwards
+        teardown.skip()
     with terminal.guarded(), ending.as_interrupts():
         exit_codes.Exit.code = _told(words, traceback=traceback, own=argv is None)
+    exit_codes.Exit.earned = True
     return exit_codes.Exit.code
 
 

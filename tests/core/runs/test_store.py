@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from vlmbench.base.errors import StoreError
 from vlmbench.base.samples import ChoiceScore, Generation, Record, Request, Response, Sample, Score
 from vlmbench.runs.execution.record_columns import writer
+from vlmbench.runs.storage import arrow_columns
 from vlmbench.runs.storage.layout import LOG
 from vlmbench.runs.storage.reopening import read_answers
 from vlmbench.runs.storage.store import RunStore, answer_key
@@ -157,3 +159,31 @@ def test_a_process_killed_before_its_first_manifest_leaves_a_folder_that_can_be_
     (tmp_path / "other" / "log.jsonl").write_bytes(b"another program's\n")
     with pytest.raises(StoreError, match="not empty and holds no run"):
         RunStore.open(tmp_path / "other", {"asked": {}, "identity": "1"})
+
+
+COLUMNS: tuple[tuple[pa.DataType, list[Any]], ...] = (
+    (pa.string(), ["a", "", None, "ja – è", "𝛼\0"]),
+    (pa.string(), ["plain", "text"]),
+    (pa.float64(), [0.1, None, float("inf"), -0.0, 3]),
+    (pa.int64(), [0, -1, 2**63 - 1, None]),
+    (pa.bool_(), [True, False, None] * 7),
+    (pa.list_(pa.string()), [["a", "é"], [], [""], ("b", None)]),
+    (pa.list_(pa.int64()), [[1, 2], [], [3]]),
+)
+
+
+@pytest.mark.parametrize(("kind", "values"), COLUMNS, ids=lambda given: str(given)[:20])
+@pytest.mark.parametrize("most", [0, 1, 100])
+def test_columns_from_buffers_are_pyarrows_own(kind: pa.DataType, values: list[Any], most: int) -> None:
+    found = arrow_columns.array(values[:most], kind, len(values))
+    found.validate(full=True)
+    assert found.equals(pa.array(values[:most], kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(pa.string(), 1), (pa.string(), "\ud800"), (pa.int64(), 1.5), (pa.int64(), 2**63), (pa.float64(), "1")],
+)
+def test_values_of_another_kind_are_refused(kind: pa.DataType, value: Any) -> None:
+    with pytest.raises((TypeError, ValueError, OverflowError)):
+        arrow_columns.array([value], kind, 1)

@@ -98,3 +98,17 @@ def test_nothing_is_left_behind_when_the_run_fails(tmp_path: Path) -> None:
     mlp = model.network.language_model.base_model.layers[-1].mlp
     assert not mlp._forward_hooks
     assert not mlp._forward_pre_hooks
+
+
+def test_no_module_is_asked_where_nothing_is_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a backward pass computes activations again, and to ask takes a walk over all modules."""
+    model = _model("phi", tmp_path)
+    asked: list[object] = []
+    monkeypatch.setattr(trim, "recomputes", lambda module: bool(asked.append(module)))
+    place = torch.tensor([0])
+    with torch.inference_mode(), trim.last_mlp(model.network.language_model, place, place):
+        pass
+    assert not asked
+    with trim.last_mlp(model.network.language_model, place, place):
+        pass
+    assert asked

@@ -24,3 +24,5 @@ class Exit:
     """The exit code of this process, kept outside of `cli.main`, which may be loaded twice (as `__main__` too)."""
 
     code: int = OK
+    earned: bool = False
+    """Whether a command has come to its end with this code."""

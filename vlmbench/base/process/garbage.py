@@ -7,7 +7,6 @@ and while it answers, when libraries may leave cycles that hold tensors, and onl
 
 from __future__ import annotations
 
-import atexit
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,8 +57,3 @@ def resumed() -> Iterator[None]:
             gc.collect()
             gc.unfreeze()
         _State.paused, _State.frozen = True, False
-
-
-def none_at_exit() -> None:
-    """Do not look when the interpreter ends, which takes a second behind torch: the memory goes back all the same."""
-    atexit.register(gc.freeze)

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from vlmbench.base.samples import Record, Response
-from vlmbench.runs.storage import answer_log, run_tables
+from vlmbench.runs.storage import answer_log, arrow_columns, run_tables
 from vlmbench.runs.storage.layout import RECORDS
 
 SOMETIMES = ("history", "image_places", "examples")
@@ -32,7 +32,7 @@ def write(records: Sequence[Record], path: Path) -> None:
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for start in range(0, len(records) or 1, answer_log.ROWS):
             part = _columns(records[start : start + answer_log.ROWS], names)
-            arrays = [pa.array(part[name], schema.field(name).type) for name in names]
+            arrays = [arrow_columns.array(part[name], schema.field(name).type, len(records)) for name in names]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
