@@ -44,6 +44,8 @@ def even_packs(measures: Sequence[Sequence[int]], limits: Sequence[int]) -> list
         return pack(measures, limits)
     most = first + first // SLACK
     packs = pack(measures, (most, *others))
+    if len(packs) == 1:
+        return packs
     least = max(1, sum(measure[0] for measure in measures) // max(len(packs), 1))
     while least < most:  # a lower limit never makes fewer packs
         middle = (least + most) // 2

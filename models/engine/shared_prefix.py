@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -66,6 +67,12 @@ class PackedEngine(ABC):
     @abstractmethod
     def _embed(self, ids: Sequence[int], features: Any) -> Tensor:
         """Tokens as the model takes them: (tokens, width) embeddings, or (tokens,) ids."""
+
+    def _embed_each(self, rows: Sequence[Sequence[int]], features: Any) -> Sequence[Tensor]:
+        """`_embed` for each of some rows; text alone is looked up at once."""
+        if any(IMAGE_TOKEN in ids for ids in rows):
+            return [self._embed(ids, features) for ids in rows]
+        return torch.split(self._embed([*chain.from_iterable(rows)], features), [len(ids) for ids in rows])
 
     @abstractmethod
     def _forward(self, row: Tensor, features: Any = None, **settings: Any) -> Any:
@@ -245,7 +252,7 @@ class Lane:
         while self._packs and not self.live:
             crop(self.cache, self._kept)  # back to (1, heads, prefix, head_dim)
             prompts, jobs = [self.prompts[index] for index in self._packs.pop(0)], self.group.jobs
-            suffixes = [self.engine._embed(prompt.tokens[self._shared :], self._rest) for prompt in prompts]
+            suffixes = self.engine._embed_each([prompt.tokens[self._shared :] for prompt in prompts], self._rest)
             self._row = PackedRow(self.engine, self.cache, self._prefix, suffixes)
             logits = self._row.prefill([prompt.logits for prompt in prompts])  # (kept, vocabulary) per suffix
             self.engine.column_bytes = column_bytes(self.cache)
@@ -288,8 +295,7 @@ class SharedPrefix(PackedEngine):
 
     def _columns(self, tokens: Sequence[int], features: Sequence[Tensor]) -> int:
         """With the next images' features in their places."""
-        shown = features[: tokens.count(IMAGE_TOKEN)]
-        return len(tokens) + sum(len(image) - 1 for image in shown)
+        return len(tokens) + sum(len(image) - 1 for image in features[: tokens.count(IMAGE_TOKEN)])
 
     def _visual(self, features: Sequence[Tensor]) -> int:
         return visual_tokens(features)
@@ -315,8 +321,8 @@ class SharedPrefix(PackedEngine):
 
     def _embed(self, ids: Sequence[int], features: Sequence[Tensor] | None) -> Tensor:
         """Ids to (tokens, width), the next images' features in their places."""
-        row = torch.tensor(ids, dtype=torch.long)
-        return self.system.network.embed(row, (features or ())[: ids.count(IMAGE_TOKEN)])
+        shown = (features or ())[: ids.count(IMAGE_TOKEN)]
+        return self.system.network.embed(torch.tensor(ids, dtype=torch.long), shown)
 
     @property
     def device(self) -> torch.device:
@@ -329,8 +335,7 @@ class PackedRow:
 
     def __init__(self, engine: PackedEngine, cache: Any, prefix: Prefix, suffixes: Sequence[Tensor]) -> None:
         self.engine, self.cache, self.prefix = engine, cache, prefix
-        self.embeds = torch.cat(list(suffixes))  # (total, width), or (total,) ids
-        self.lengths = [len(suffix) for suffix in suffixes]
+        self.embeds, self.lengths = torch.cat([*suffixes]), [*map(len, suffixes)]  # (total, width), or (total,) ids
         self.owner = packing.owners(self.lengths, prefix.columns)  # (prefix + total,)
         self.tokens: dict[int, int] = {}
         """The last token of each answer that continues, by the suffix' place."""
@@ -344,9 +349,8 @@ class PackedRow:
         last = packing.ends(self.lengths).tolist()
         columns = [at for end, count in zip(last, keep, strict=True) for at in range(end - count + 1, end + 1)]
         before = self.prefix.columns
-        alone = before == 0 and len(self.lengths) == 1
-        visible = None if alone else packing.block_mask(self.lengths, before)  # (total, prefix + total)
-        settings = self._settings(self.embeds, visible, packing.restart(self.lengths, before))
+        visible = packing.block_mask(self.lengths, before) if before or len(self.lengths) > 1 else None
+        settings = self._settings(self.embeds, visible, packing.restart(self.lengths, before))  # (total, ...)
         indices = host.send(torch.tensor(columns, dtype=torch.long), self.embeds.device)
         logits = self.engine.run(self.embeds, self.cache, indices, **settings)
         return list(torch.split(logits, list(keep)))

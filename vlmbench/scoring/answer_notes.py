@@ -234,9 +234,17 @@ def _nearly_all(number: int, total: int) -> bool:
 
 
 def _right_alike(answered: Answered) -> bool:
-    """Whether the right answers are themselves (nearly) all the same, so that equal answers mean nothing."""
-    targets = Counter(repr(sample.target) for sample in answered.samples)
-    return bool(targets) and targets.most_common(1)[0][1] >= SAME * len(answered.samples)
+    """Whether the right answers are themselves (nearly) all the same, so that equal answers mean nothing.
+
+    What nearly all have, most of the first tenth have; elsewhere no more are looked at.
+    """
+    total = len(answered.samples)
+    others = total - math.ceil(SAME * total)
+    for looked_at in (2 * others + 1, total):
+        targets = Counter(repr(sample.target) for sample in answered.samples[:looked_at])
+        if not targets or targets.most_common(1)[0][1] < min(looked_at, total) - others:
+            return False
+    return True
 
 
 Check = Callable[[Answered], str | None]

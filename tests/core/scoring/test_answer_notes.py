@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import random
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -108,3 +111,34 @@ def test_a_run_carries_its_notes() -> None:
     result = vlmbench.evaluate(lambda images, question: NONSENSE, "pope", limit=36)
     notes = result.summary["pope"]["notes"]
     assert "36 of 36 answers hold no yes or no; the protocol's rule still scores them" in notes
+
+
+class Told:
+    """A right answer that counts how often it is looked at."""
+
+    looked_at = 0
+
+    def __repr__(self) -> str:
+        Told.looked_at += 1
+        return str(Told.looked_at)
+
+
+def alike(targets: list[Any]) -> bool:
+    samples = [Sample(str(number), "?", (), target) for number, target in enumerate(targets)]
+    answered = answer_notes.Answered(choose_task("pope").task, "", samples, [], [])
+    return answer_notes._right_alike(answered)
+
+
+def test_right_answers_that_differ_are_not_all_looked_at() -> None:
+    assert not alike([Told() for _ in range(1000)])
+    assert Told.looked_at <= 101
+
+
+@pytest.mark.parametrize("total", [0, 1, 2, 19, 20, 21, 40, 41, 200])
+def test_right_answers_are_nearly_all_the_same_from_a_share_on(total: int) -> None:
+    most = math.ceil(answer_notes.SAME * total)
+    for same in {max(most - 1, 0), most, total, total // 2}:
+        targets = [0] * same + [*range(1, total - same + 1)]
+        for order in (targets, targets[::-1], random.Random(0).sample(targets, total)):
+            counts = Counter(order).most_common(1)
+            assert alike(order) == bool(counts and counts[0][1] >= answer_notes.SAME * total)

@@ -27,3 +27,17 @@ def test_the_last_mlp_of_a_prefix_runs_once(monkeypatch: pytest.MonkeyPatch, kin
     assert skipping.texts == whole.texts
     for name, steps in whole.logits.items():
         assert all(map(torch.equal, skipping.logits[name], steps))
+
+
+def test_the_words_of_all_questions_are_looked_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups, system = questions(2, 5, tokens=1), toy("phi")
+    calls: list[int] = []
+    embed = system.network.embed
+
+    def count(ids: torch.Tensor, features: object) -> torch.Tensor:
+        calls.append(len(ids))
+        return embed(ids, features)
+
+    monkeypatch.setattr(system.network, "embed", count)
+    assert len(ask(system, groups, exact=False).texts) == 10
+    assert len(calls) == 4  # for each image its prefix and its pack

@@ -104,7 +104,12 @@ def test_no_module_is_asked_where_nothing_is_learnt(tmp_path: Path, monkeypatch:
     """Only a backward pass computes activations again, and to ask takes a walk over all modules."""
     model = _model("phi", tmp_path)
     asked: list[object] = []
-    monkeypatch.setattr(trim, "recomputes", lambda module: bool(asked.append(module)))
+
+    def recomputes(module: object) -> bool:
+        asked.append(module)
+        return False
+
+    monkeypatch.setattr(trim, "recomputes", recomputes)
     place = torch.tensor([0])
     with torch.inference_mode(), trim.last_mlp(model.network.language_model, place, place):
         pass

@@ -48,11 +48,11 @@ def _from_buffers(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         if sum(sizes) < len(content):
             sizes = [len(text.encode()) for text in texts]
         return pa.Array.from_buffers(kind, count, [valid, _offsets(sizes), pa.py_buffer(content)], nulls)
-    filled = [0 if value is None else value for value in values] if nulls else values
+    filled: Sequence[Any] = [0 if value is None else value for value in values] if nulls else values
     if pa.types.is_boolean(kind):
         return pa.Array.from_buffers(kind, count, [valid, _bits(filled)], nulls)
-    content = numbers.array("d" if pa.types.is_floating(kind) else "q", filled)
-    return pa.Array.from_buffers(kind, count, [valid, pa.py_buffer(content)], nulls)
+    held = numbers.array("d" if pa.types.is_floating(kind) else "q", filled)
+    return pa.Array.from_buffers(kind, count, [valid, pa.py_buffer(held)], nulls)
 
 
 def _bits(flags: Sequence[bool]) -> pa.Buffer:
