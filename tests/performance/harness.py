@@ -37,6 +37,7 @@ PEOPLE = 10
 KINDS = (("yes/no", ("yes", "no")), ("number", ("1", "2", "3")), ("other", ("red", "a dog", "on the table")))
 CHILD = """
 import sys
+sys.argv[0] = "vlmbench"
 try:
     from vlmbench.cli.main import main
 except ImportError:  # where it was at b86c433

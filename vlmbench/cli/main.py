@@ -84,8 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not (traceback or sys.warnoptions):  # what libraries warn about is for developers: errors are told apart from it
         warnings.simplefilter("ignore")
     words = [word for word in words if word != "--traceback"]
-    if argv is None and Path(sys.argv[0]).stem == PROGRAM:  # the process does nothing else afterwards
-        teardown.skip()
+    if argv is None:  # the process does nothing else afterwards
+        teardown.skip(whole=Path(sys.argv[0]).stem == PROGRAM)
     with terminal.guarded(), ending.as_interrupts():
         exit_codes.Exit.code = _told(words, traceback=traceback, own=argv is None)
     exit_codes.Exit.earned = True

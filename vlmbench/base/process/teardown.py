@@ -14,12 +14,13 @@ import sys
 from vlmbench.base.process.exit_codes import Exit
 
 
-def skip() -> None:
+def skip(*, whole: bool) -> None:
     """To be called before anything else is imported: what registers an exit handler later has it run earlier.
 
-    Only the search for cycles is left out where there are handlers already (of coverage, say): they need their turn.
+    Without `whole` only the search for cycles is left out, and also where there are handlers already (of coverage,
+    say): they need their turn.
     """
-    if not _handlers():
+    if whole and not _handlers():
         atexit.register(_leave)
     atexit.register(gc.freeze)
 
