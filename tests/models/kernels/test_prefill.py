@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import pytest
@@ -34,7 +35,7 @@ def test_the_words_of_all_questions_are_looked_up_at_once(monkeypatch: pytest.Mo
     calls: list[int] = []
     embed = system.network.embed
 
-    def count(ids: torch.Tensor, features: object) -> torch.Tensor:
+    def count(ids: torch.Tensor, features: Sequence[torch.Tensor]) -> torch.Tensor:
         calls.append(len(ids))
         return embed(ids, features)
 
