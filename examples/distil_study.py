@@ -23,7 +23,6 @@ from vlmbench.training.loop.loop import train
 from vlmbench.training.recipe.recipe import Feed, Init, Recipe, Stage
 from vlmbench.training.recipes.nano import CONFIG
 
-SEEDS = 3
 TEACHER = "tinyllava"
 TASKS = "vqav2,okvqa,vsr,gqa,mme,vizwiz,pope"
 TAUGHT = {
@@ -72,18 +71,18 @@ def _steps(steps: int, share: float) -> int:
     return max(2, round(steps * share))
 
 
-def run(name: str, seed: int, share: float, folder: Path, limit: int) -> Path:
-    """Train a student and ask it all tasks; returns the run's folder."""
+def run(name: str, seed: int, share: float, folder: Path, asked: list[str]) -> Path:
+    """Train a student and ask it; `asked`: arguments of `vlmbench run`. Returns the run's folder."""
     place = folder / f"{name}-{seed}"
     recipe = replace(student(share), seed=seed)
     if name in TAUGHT:
         recipe = distilled(recipe, TEACHER).replace(TAUGHT[name])
     if not (place / "model").is_dir():
         train(recipe, place)
-    words = ["run", "--model", f"tinyllava:{place / 'model'}", "--tasks", TASKS, "--output", str(place / "run")]
+    words = ["run", "--model", f"tinyllava:{place / 'model'}", "--output", str(place / "run")]
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        code = vlmbench([*words, *(["--limit", str(limit)] if limit else [])])
+        code = vlmbench([*words, *asked])
     if code:
         sys.exit(code)
     return place / "run"
@@ -94,13 +93,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--share", type=float, default=1.0, help="of all steps: a small one to try it out")
-    parser.add_argument("--limit", type=int, default=0, help="questions per task")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--tasks", default=TASKS)
+    parser.add_argument("--limit", type=int, help="questions per task")
     told = parser.parse_args()
+    asked = ["--tasks", told.tasks, *(["--limit", str(told.limit)] if told.limit else [])]
     names = ("plain", *TAUGHT)
     runs: dict[str, list[Path]] = {name: [] for name in names}
-    for seed in range(SEEDS):
+    for seed in range(told.seeds):
         for name in names:
-            runs[name].append(run(name, seed, told.share, told.folder, told.limit))
+            runs[name].append(run(name, seed, told.share, told.folder, asked))
             print(f"{name}, seed {seed}: {runs[name][-1]}", flush=True)
     parts = []
     for name in TAUGHT:

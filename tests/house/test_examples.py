@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,21 @@ def test_second_turns(tmp_path: Path) -> None:
     assert row in (ROOT / "docs" / "models" / "included.md").read_text("utf-8")
     first, second, difference = (float(cell.split()[0]) for cell in row.split("|")[5:8])
     assert difference == pytest.approx(second - first, abs=0.11)
+
+
+def test_distil_study(tmp_path: Path) -> None:
+    """Each kind of distillation is compared with the students without a teacher; a second call trains nothing again."""
+    words = ["--share", "0.001", "--seeds", "2", "--tasks", "vizwiz", "--limit", "12"]
+    printed = run_example("distil_study.py", tmp_path, *words)
+    assert (tmp_path / "answers" / "study.md").read_text("utf-8") in printed
+    assert {f"plain, seed {seed}" for seed in range(2)} <= {line.split(":")[0] for line in printed.splitlines()}
+    for kind in ("logits", "answers"):
+        (table,) = re.findall(rf"## {kind}\n\n```text\n(.*?)```", printed, re.DOTALL)
+        assert "vizwiz" in table and kind in table
+    logs = {path: path.stat().st_mtime_ns for path in (tmp_path / "answers").glob("*/training_log.jsonl")}
+    assert len(logs) == 6
+    assert run_example("distil_study.py", tmp_path, *words) == printed
+    assert logs == {path: path.stat().st_mtime_ns for path in logs}
 
 
 def test_each_example_is_tested() -> None:

@@ -31,7 +31,7 @@ Scored = Sequence[tuple[Sample, Score]]
 _DRAW = re.compile(r"(.*)~([2-9]|[1-9][0-9]+)", re.DOTALL)
 OPTIONAL = (
     "batches", "bundled_data_dir", "compare", "example_answer", "export", "formats", "grade_batch", "lossy",
-    "read_protocol_predictions", "read_verdicts", "strata",
+    "read_protocol_predictions", "read_verdicts", "strata", "translations",
 )  # fmt: skip
 """Members that a task need not have, kept in the instance: isinstance of a runtime protocol looks there."""
 
