@@ -18,9 +18,10 @@ from torch import Tensor, nn
 def last_mlp(language_model: Any, row: Tensor, column: Tensor) -> Iterator[None]:
     """While it lasts, the last layer's MLP runs at these places alone, (places,) each; elsewhere it adds nothing.
 
-    No place may be there twice. Not where activations are computed again in the backward pass: by then it has ended.
+    No place may be there twice. Not where activations are computed again in the backward pass: by then it has ended;
+    nor without gradients in a model that is set to do so, where something is measured over all places.
     """
-    if torch.is_grad_enabled() and recomputes(language_model):  # asking walks all modules: not for each forward
+    if not torch.is_inference_mode_enabled() and recomputes(language_model):  # a walk over all modules: not to answer
         yield
         return
     shape: list[Any] = []

@@ -100,8 +100,8 @@ def test_nothing_is_left_behind_when_the_run_fails(tmp_path: Path) -> None:
     assert not mlp._forward_pre_hooks
 
 
-def test_no_module_is_asked_where_nothing_is_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a backward pass computes activations again, and to ask takes a walk over all modules."""
+def test_no_module_is_asked_to_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking takes a walk over all modules. Without gradients it is asked: pruning measures all places by it."""
     model = _model("phi", tmp_path)
     asked: list[object] = []
 
@@ -114,6 +114,9 @@ def test_no_module_is_asked_where_nothing_is_learnt(tmp_path: Path, monkeypatch:
     with torch.inference_mode(), trim.last_mlp(model.network.language_model, place, place):
         pass
     assert not asked
+    with torch.no_grad(), trim.last_mlp(model.network.language_model, place, place):
+        pass
+    assert len(asked) == 1
     with trim.last_mlp(model.network.language_model, place, place):
         pass
-    assert asked
+    assert len(asked) == 2
