@@ -51,6 +51,8 @@ class LinearChoice:
         self.asked, self.used, self.reason = asked, MKL, ""
         self.difference: float | None = None
         self.speed: float | None = None
+        self.trial: LogitRecorder | None = None
+        """The trial's logits by the network as it is left; None where there was no trial, or it failed."""
 
     @property
     def settings(self) -> dict[str, str]:
@@ -97,6 +99,7 @@ class LinearChoice:
             reason = _run(trial, before)
         if reason:
             return f"{reason} with torch's own library"
+        self.trial = before
         for ways in (fused, {}) if fused else ({},):
             if not (reason := self._tried(network, trial, before, ways)):
                 break
@@ -115,6 +118,8 @@ class LinearChoice:
             reason = reason or self._beyond_rounding(found, network, trial, before)
             if not reason:
                 linear.pack(network, fused)
+        if not reason:
+            self.trial = after
         return reason
 
     def _beyond_rounding(self, found: Comparison, network: nn.Module, trial: Trial, before: LogitRecorder) -> str:

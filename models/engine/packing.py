@@ -82,6 +82,11 @@ def block_mask(lengths: Sequence[int], prefix: int) -> Tensor:
     return own | (column == PREFIX)  # (prefix + total,) broadcasts: the prefix is visible to all
 
 
+def prefix_mask(prefix: int, columns: int) -> Tensor:
+    """(prefix, columns) bool: what the prefix's own tokens see of a row that begins with them."""
+    return torch.ones(prefix, columns, dtype=torch.bool).tril()
+
+
 def step_mask(owner: Tensor, live: Sequence[int]) -> Tensor:
     """(live, columns) bool: what one new token per live suffix sees; the new tokens are `owner`'s last columns."""
     return (owner == PREFIX) | (owner == torch.tensor(live, dtype=torch.long)[:, None])  # (columns,) | (live, columns)

@@ -56,6 +56,8 @@ class PackedEngine(ABC):
     decoder: AnswerDecoder
     lone = ""
     """Why its lanes cannot go beside others; empty where that is tried."""
+    joins_prefix = False
+    """Whether a prefix may go through the network in one row with the prompts behind it, where all are short."""
     column_bytes = 0
     """Bytes that a column of keys and values takes in all layers: 0 before the first lane has run."""
     lm: Any
@@ -193,6 +195,9 @@ class Lane:
         self.columns = prefix + max(sum(taken[index] for index in pack) for pack in self._packs)
         """Columns of keys and values that it takes at most."""
         self._soon = prefix + max(sum(suffixes[index] for index in pack) for pack in self._packs)
+        self._joined = bool(
+            self.engine.joins_prefix and self._shared and len(self._packs) == 1 and self._soon <= limits.tokens
+        )
         self.cache: Any = None
         self._row: PackedRow | None = None
 
@@ -219,9 +224,15 @@ class Lane:
     def start(self, cache: Any = None) -> None:
         """Run the prefix and the first pack. `cache`: an empty one with room for `columns`."""
         self.cache = new_cache(self.columns, self._soon) if cache is None else cache
-        self._prefix = self.engine._prefill(self._head, self.group.features, self.cache) if self._shared else Prefix(0)
+        self._prefix = self._prefilled()
         self._kept = lengths(self.cache)
         self._next_pack()
+
+    def _prefilled(self) -> Prefix:
+        """The prefix, in the cache unless it goes through the network with the only pack."""
+        if self._joined:
+            return Prefix(self.engine._columns(self._head, self.group.features))
+        return self.engine._prefill(self._head, self.group.features, self.cache) if self._shared else Prefix(0)
 
     def next_inputs(self) -> tuple[Tensor, dict[str, Any]]:
         """A token of each live answer, (live, ...), and what the model takes beside them."""
@@ -253,7 +264,8 @@ class Lane:
             crop(self.cache, self._kept)  # back to (1, heads, prefix, head_dim)
             prompts, jobs = [self.prompts[index] for index in self._packs.pop(0)], self.group.jobs
             suffixes = self.engine._embed_each([prompt.tokens[self._shared :] for prompt in prompts], self._rest)
-            self._row = PackedRow(self.engine, self.cache, self._prefix, suffixes)
+            head = self.engine._embed(self._head, self.group.features) if self._joined else None
+            self._row = PackedRow(self.engine, self.cache, self._prefix, suffixes, head)
             logits = self._row.prefill([prompt.logits for prompt in prompts])  # (kept, vocabulary) per suffix
             self.engine.column_bytes = column_bytes(self.cache)
             answering: dict[int, Draft] = {}
@@ -270,6 +282,8 @@ class Lane:
 
 class SharedPrefix(PackedEngine):
     """Answers all jobs about the same images, over a system."""
+
+    joins_prefix = True
 
     def __init__(self, system: System) -> None:
         self.system = self.decoder = system
@@ -331,28 +345,37 @@ class SharedPrefix(PackedEngine):
 
 
 class PackedRow:
-    """One packed row behind a cached prefix: the suffixes run once, then the answers are generated token by token."""
+    """One packed row behind a prefix: the suffixes run once, then the answers are generated token by token."""
 
-    def __init__(self, engine: PackedEngine, cache: Any, prefix: Prefix, suffixes: Sequence[Tensor]) -> None:
-        self.engine, self.cache, self.prefix = engine, cache, prefix
+    def __init__(
+        self, engine: PackedEngine, cache: Any, prefix: Prefix, suffixes: Sequence[Tensor], head: Tensor | None = None
+    ) -> None:
+        """`head`: the prefix's own tokens, (prefix, ...), where they are not in the cache but run with the suffixes."""
+        self.engine, self.cache, self.prefix, self.head = engine, cache, prefix, head
         self.embeds, self.lengths = torch.cat([*suffixes]), [*map(len, suffixes)]  # (total, width), or (total,) ids
         self.owner = packing.owners(self.lengths, prefix.columns)  # (prefix + total,)
         self.tokens: dict[int, int] = {}
         """The last token of each answer that continues, by the suffix' place."""
         self.steps = 0
         """How many tokens each of them has."""
-        self.places = torch.arange(prefix.columns)
+        self.places = torch.arange(prefix.columns if head is None else 0)
         """(columns,) where each column's token stands in its own prompt."""
 
     def prefill(self, keep: Sequence[int]) -> list[Tensor]:
         """Run all suffixes; for each, the float32 logits at its last `keep` positions: (keep, vocabulary)."""
         last = packing.ends(self.lengths).tolist()
         columns = [at for end, count in zip(last, keep, strict=True) for at in range(end - count + 1, end + 1)]
-        before = self.prefix.columns
-        visible = packing.block_mask(self.lengths, before) if before or len(self.lengths) > 1 else None
-        settings = self._settings(self.embeds, visible, packing.restart(self.lengths, before))  # (total, ...)
-        indices = host.send(torch.tensor(columns, dtype=torch.long), self.embeds.device)
-        logits = self.engine.run(self.embeds, self.cache, indices, **settings)
+        before, row = self.prefix.columns, self.embeds
+        cached = before if self.head is None else 0
+        visible = packing.block_mask(self.lengths, before) if cached or len(self.lengths) > 1 else None
+        places = packing.restart(self.lengths, before)
+        if self.head is not None:
+            row = torch.cat([self.head, row])  # (prefix + total, width)
+            visible = None if visible is None else torch.cat([packing.prefix_mask(before, visible.shape[1]), visible])
+            places = torch.cat([torch.arange(before), places])
+        settings = self._settings(row, visible, places)
+        indices = host.send(torch.tensor(columns, dtype=torch.long) + (before - cached), row.device)
+        logits = self.engine.run(row, self.cache, indices, **settings)
         return list(torch.split(logits, list(keep)))
 
     def begin(self, drafts: dict[int, Draft], logits: Tensor, observe: Observer) -> None:

@@ -118,7 +118,8 @@ class HfEngine:
         """The kind to work as, and what the tables say of it."""
         if self._broken:
             return "batched", f"refused: {self._broken}"
-        found = choose(self.system.model, self.system, self.plain, self.system.prompts, self.pack_tokens)
+        alone = self.linear.trial
+        found = choose(self.system.model, self.system, self.plain, self.system.prompts, self.pack_tokens, alone)
         if found.way is not None:
             self.shared, self._difference = found.way, found.difference
             return "shared", found.told

@@ -100,14 +100,21 @@ class Sharing:
     """What gives an image's features again, where that is all."""
 
 
-def choose(model: Any, decoder: AnswerDecoder, plain: Plain, prompts: Prompts, pack_tokens: int) -> Sharing:
-    """Try out what may be shared, the most first."""
+def choose(
+    model: Any,
+    decoder: AnswerDecoder,
+    plain: Plain,
+    prompts: Prompts,
+    pack_tokens: int,
+    alone: LogitRecorder | None = None,
+) -> Sharing:
+    """Try out what may be shared, the most first. `alone`: what `trial` records, where that is known already."""
     reasons = [reason] if (reason := reason_against(model)) else []
     unpacked = [name for name, applies in NO_PACK.items() if applies(model)]
     ways = () if reasons else (StateRows,) if unpacked else (HfSharedPrefix, StateRows)
     for kind in ways:
         way = kind(model, decoder, prompts.image_id)
-        reason, difference = self_check(way, plain, prompts, pack_tokens)
+        reason, difference = self_check(way, plain, prompts, pack_tokens, alone)
         if not reason:
             why = [*unpacked, *reasons][:1]
             return Sharing(way, f"yes, by copies of the prefix's state: {why[0]}" if why else "yes", difference)
@@ -118,10 +125,13 @@ def choose(model: Any, decoder: AnswerDecoder, plain: Plain, prompts: Prompts, p
     return Sharing(told=told) if missing else Sharing(told=f"{told}; its images' features are shared", parts=parts)
 
 
-def self_check(way: HfSharedPrefix, plain: Plain, prompts: Prompts, pack_tokens: int) -> tuple[str, float]:
+def self_check(
+    way: HfSharedPrefix, plain: Plain, prompts: Prompts, pack_tokens: int, alone: LogitRecorder | None = None
+) -> tuple[str, float]:
     """(why sharing fails, "" if it does not; the largest difference of any logit) on a drawn image.
 
-    Windows that the prompts of the trial do not fill are narrowed for both sides while it runs.
+    Windows that the prompts of the trial do not fill are narrowed for both sides while it runs: what was recorded
+    `alone` is of no use then.
     """
     doing = "when it is asked"
     try:
@@ -135,9 +145,11 @@ def self_check(way: HfSharedPrefix, plain: Plain, prompts: Prompts, pack_tokens:
         if not way.can_share(jobs):
             return "its prompts do not begin with the image", 0.0
         doing = "by itself"
-        with narrowed(way.lm, way.model, min(len(prompt.ids) for prompt in rendered)):
-            alone, shared = LogitRecorder(), LogitRecorder()
-            trial(plain, prompts, alone)
+        with narrowed(way.lm, way.model, min(len(prompt.ids) for prompt in rendered)) as narrow:
+            shared = LogitRecorder()
+            if alone is None or narrow:
+                alone = LogitRecorder()
+                trial(plain, prompts, alone)
             if not alone.rows:
                 return "its own `generate` shows no logits to compare with", 0.0
             doing = "behind a shared prefix"

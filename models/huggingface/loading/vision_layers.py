@@ -6,8 +6,10 @@ bit by bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,12 +30,15 @@ def skip_unread(model: Any, ask: Callable[[], Mapping[str, Any]]) -> int:
     layers = unread(model)
     if not layers:
         return 0
+    earlier = _earlier(model, layers[0])
     try:
         batch = ask()
-        before = decoder_inputs(model, batch)
+        with _recorded(earlier) as outputs:
+            before = decoder_inputs(model, batch)
         for layer in layers:
             layer.forward = _hand_on
-        after = decoder_inputs(model, batch)
+        with _replayed(outputs):
+            after = decoder_inputs(model, batch)
     except Exception as error:  # an architecture that takes its inputs otherwise says so in its own way
         if out_of_memory(error):
             raise
@@ -60,6 +65,48 @@ def unread(model: Any) -> list[Any]:
     ]
     last = max(layer if layer >= 0 else count + 1 + layer for layer in named)
     return list(stacks[0][last:]) if len(stacks) == 1 and last >= 0 else []
+
+
+def _earlier(model: Any, layer: Any) -> list[Any]:
+    """The layers of its stack that come before a layer."""
+    stack = next((list(module) for module in model.modules() if layer in module.children()), [])
+    return stack[: stack.index(layer)] if stack else []
+
+
+@contextmanager
+def _recorded(layers: Sequence[Any]) -> Iterator[dict[Any, Any]]:
+    """What some layers return while it lasts; only of those that are called once."""
+    outputs: dict[Any, Any] = {}
+    calls = Counter[Any]()
+
+    def note(layer: Any, _: Any, output: Any) -> None:
+        calls[layer] += 1
+        outputs[layer] = output
+
+    hooks = [layer.register_forward_hook(note) for layer in layers]
+    try:
+        yield outputs
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for layer in [layer for layer, count in calls.items() if count > 1]:
+            del outputs[layer]
+
+
+@contextmanager
+def _replayed(outputs: Mapping[Any, Any]) -> Iterator[None]:
+    """While it lasts, layers return these instead of computing them again."""
+    for layer, output in outputs.items():
+        layer.forward = partial(_returned, output)
+    try:
+        yield
+    finally:
+        for layer in outputs:
+            del layer.forward
+
+
+def _returned(output: Any, *_: Any, **__: Any) -> Any:
+    return output
 
 
 class _ReachedError(Exception):

@@ -62,8 +62,11 @@ def masks(visible: Tensor, places: Tensor, lm: Any, device: torch.device, dtype:
 
 
 @contextmanager
-def narrowed(lm: Any, model: Any, tokens: int) -> Iterator[None]:
-    """While it lasts, windows and chunks that hold all of so many tokens hold half of them: a trial sees them work."""
+def narrowed(lm: Any, model: Any, tokens: int) -> Iterator[bool]:
+    """While it lasts, windows and chunks that hold all of so many tokens hold half of them: a trial sees them work.
+
+    Yields whether there are any.
+    """
     kinds = [kind for kind in layer_kinds(lm.config) if width_of(lm.config, kind) >= tokens]
     held = [getattr(module, "config", None) for module in model.modules()]  # classes copy the configs they are given
     same = [config for config in held if isinstance(config, type(lm.config))]
@@ -72,7 +75,7 @@ def narrowed(lm: Any, model: Any, tokens: int) -> Iterator[None]:
     try:
         for config, field, _ in before:
             setattr(config, field, max(2, tokens // 2))
-        yield
+        yield bool(before)
     finally:
         for config, field, width in before:
             setattr(config, field, width)

@@ -173,16 +173,27 @@ def cut_picture(self: SharedPrefix, ids: Any, features: Any, cache: Any, real: A
     return real(self, ids, [seen[:-1] for seen in features], cache)
 
 
-MUTANTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
+def all_seen(prefix: int, columns: int) -> Tensor:
+    """The prefix sees the suffixes."""
+    return torch.ones(prefix, columns, dtype=torch.bool)
+
+
+Mutants = dict[str, tuple[Any, str, Callable[..., Any]]]
+MUTANTS: Mutants = {
     "positions + 1 in prefill": (packing, "restart", late_prefill),
     "positions + 1 in decode": (packing, "step_positions", late_step),
     "suffixes see each other": (packing, "block_mask", leak),
     "answers see each other": (packing, "step_mask", step_leak),
+    "logits of the token before": (packing, "ends", lambda lengths: torch.tensor(lengths).cumsum(0) - 2),
+}
+SEVERAL_PACKS: Mutants = {
     "wrong picture": (SharedPrefix, "_prefill", wrong_picture),
     "first token dropped": (SharedPrefix, "_prefill", no_first_token),
     "prefix cut inside the picture": (SharedPrefix, "_prefill", cut_picture),
-    "logits of the token before": (packing, "ends", lambda lengths: torch.tensor(lengths).cumsum(0) - 2),
 }
+ONE_ROW: Mutants = {"prefix sees the suffixes": (packing, "prefix_mask", all_seen)}
+TOKENS = {100: MUTANTS | SEVERAL_PACKS, 4096: MUTANTS | ONE_ROW}
+"""What is broken where the prefix runs first and several packs behind it, and where all of it is one row."""
 
 
 @functools.cache
@@ -190,16 +201,17 @@ def unchanged(kind: str) -> tuple[Groups, Answers]:
     """Questions and their answers one by one; packed they are the same."""
     groups = questions(4, 10)
     simple = ask(toy(kind), groups, kind="simple")
-    check_equal(ask(toy(kind), groups, pack_tokens=100), simple)
+    for tokens in TOKENS:
+        check_equal(ask(toy(kind), groups, pack_tokens=tokens), simple)
     return groups, simple
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("mutant", MUTANTS)
-def test_mutants_fail_the_check(kind: str, mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("tokens", "mutant"), [(tokens, name) for tokens, names in TOKENS.items() for name in names])
+def test_mutants_fail_the_check(kind: str, tokens: int, mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     groups, simple = unchanged(kind)
-    monkeypatch.setattr(*MUTANTS[mutant])
-    broken = ask(toy(kind), groups, pack_tokens=100)
+    monkeypatch.setattr(*TOKENS[tokens][mutant])
+    broken = ask(toy(kind), groups, pack_tokens=tokens)
     assert all(response.finish != "error" for response in broken.responses.values()), "it must fail by its numbers"
     with pytest.raises(AssertionError):
         check_equal(broken, simple)
@@ -326,8 +338,9 @@ def test_simple_is_what_transformers_generates() -> None:
         assert system.decode(new[0].tolist()) == said.texts[request.sample_id]
 
 
-def test_engine_reads_the_prefix_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not a timing: counts the tokens that go through the language model."""
+@pytest.mark.parametrize("tokens", [512, 430])
+def test_engine_reads_the_prefix_once(tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a timing: counts the tokens that go through the language model, in one row where they are few."""
     fed: list[int] = []
     system = toy()
     forward = system.network.language_model.forward
@@ -338,8 +351,10 @@ def test_engine_reads_the_prefix_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(system.network.language_model, "forward", count)
     groups = questions(1, 16, tokens=1)
-    ask(system, groups)
+    ask(system, groups, pack_tokens=tokens)
     prompts = [system.encode(turns_of(request)) for request in groups[0]]
     prefix = packing.common_prefix([tuple(prompt) for prompt in prompts])
-    assert fed == [prefix + 15, sum(len(prompt) - prefix for prompt in prompts)]
+    expected = [prefix + 15, sum(len(prompt) - prefix for prompt in prompts)]
+    assert fed == (expected if sum(expected) > tokens else [sum(expected)])
+    assert (sum(expected) > tokens) == (tokens == 430)
     assert image_prefix(prompts[0]) == tuple(prompts[0][:8])

@@ -203,15 +203,18 @@ def test_questions_about_the_same_pictures_share_their_prefix(monkeypatch: pytes
     one = Generation(max_new_tokens=1)
     group = [Request(str(n), f"{word}?", (A, B), generation=one) for n, word in enumerate(("what", "is", "are"))]
     inside = [replace(request, sample_id=f"in-{request.sample_id}", image_places=(0, 2)) for request in group]
-    ask(system, [group])
+    ask(system, [group], pack_tokens=64)
     visual, start, suffixes = 16, len("\0Sees: "), [len(f"{word}? ASSISTANT:") for word in ("what", "is", "are")]
     assert fed == [start + 2 * visual + len(" USER: "), sum(suffixes)]
+    fed.clear()
+    ask(system, [group])
+    assert fed == [start + 2 * visual + len(" USER: ") + sum(suffixes)], "one row where that is short"
     fed.clear()
     ask(system, [[replace(inside[0], images=(A, B)), replace(inside[1], images=(B, A))]])
     assert len(fed) == 2, "other pictures: nothing to share"
     assert min(fed) > 2 * visual
     fed.clear()
-    ask(system, [inside])  # the second picture of each stands behind the words in which they differ
+    ask(system, [inside], pack_tokens=100)  # the second picture of each stands behind the words in which they differ
     assert fed[0] == start + visual + len(" USER: ")
     assert fed[1] == sum(suffixes) + 3 * visual
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,16 @@ def test_the_last_layer_that_is_read_still_runs(layer: Any) -> None:
         for one in vision_layers.unread(made.model):
             del one.forward
         assert all(map(torch.equal, skipping, vision_layers.decoder_inputs(made.model, batch)))
+
+
+def test_the_layers_before_run_once() -> None:
+    made, ran = system("llava"), Counter[str]()
+    for number, layer in enumerate(made.model.model.vision_tower.encoder.layers):
+        layer.mlp.register_forward_pre_hook(lambda *_, name=str(number): ran.update([name]))
+    assert vision_layers.skip_unread(made.model, partial(hf.trial_inputs, made)) == 1
+    assert ran == {"0": 1, "1": 1, "2": 1}
+    earlier = list(made.model.model.vision_tower.encoder.layers)[:2]
+    assert all("forward" not in vars(layer) for layer in earlier)
 
 
 def test_a_layer_that_is_read_after_all_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from tests.models.huggingface.tiny_families import COPIES, SHARING
 from vlmbench.base.samples import Generation
 from vlmbench.models.engine.decoding import Job
 from vlmbench.models.engine.margin_scale import LogitRecorder
+from vlmbench.models.huggingface import engine as hf_engine
 from vlmbench.models.huggingface import prefix_check
 from vlmbench.models.huggingface.engine import HfEngine
 from vlmbench.models.huggingface.sharing import masks, states
@@ -184,6 +185,29 @@ def test_the_trial_sees_windows_that_its_prompts_do_not_fill(kind: str, monkeypa
     assert "part by" in HfEngine(model).sharing
     text = model.model.config.get_text_config()
     assert text.sliding_window == wide == model.model.get_decoder().config.sliding_window
+
+
+@pytest.mark.parametrize(
+    ("kind", "linear", "trials"), [("llava", "", 1), ("llava", "onednn", 2), ("sliding", "onednn", 3)]
+)
+def test_what_a_trial_recorded_is_not_asked_again(
+    kind: str, linear: str, trials: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The choice of a library for Linear layers ends with it; only narrower windows need another."""
+    made: list[int] = []
+
+    def counted(*arguments: Any, real: Any = prefix_check.trial) -> None:
+        made.append(1)
+        real(*arguments)
+
+    for module in (prefix_check, hf_engine):
+        monkeypatch.setattr(module, "trial", counted)
+    model = system(kind)
+    if kind == "sliding":
+        for config in [part.config for part in model.model.modules() if hasattr(part, "config")]:
+            config.sliding_window = 4096
+    engine = HfEngine(model, linear=linear)
+    assert (engine.sharing, len(made)) == ("yes", trials)
 
 
 def test_chunks_are_measured_by_places() -> None:
