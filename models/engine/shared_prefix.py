@@ -2,7 +2,8 @@
 
 Per group of questions: prefill the longest common token prefix of its prompts into a cache; run the rest of all prompts
 as one row with a block mask and restarted positions (see packing); then append one token for each live answer to the
-same row, step by step. Equal to one-by-one up to the order in which floating-point sums are taken.
+same row, step by step. A short prefix and its only pack are one row. Equal to one-by-one up to the order in which
+floating-point sums are taken.
 """
 
 from __future__ import annotations

@@ -227,7 +227,7 @@ class Response:
 
     def to_dict(self) -> dict[str, Any]:
         """As logs and checksums hold it: without reasoning where there is none, so that older checksums hold."""
-        fields = {
+        fields: dict[str, Any] = {
             "text": self.text,
             "choices": self.choices,
             "finish": self.finish,
@@ -238,8 +238,11 @@ class Response:
             "margin": self.margin,
             "rerun": self.rerun,
         }
-        later = {"reasoning": self.reasoning, "reasoning_tokens": self.reasoning_tokens}
-        return fields | {name: value for name, value in later.items() if value}
+        if self.reasoning:
+            fields["reasoning"] = self.reasoning
+        if self.reasoning_tokens:
+            fields["reasoning_tokens"] = self.reasoning_tokens
+        return fields
 
 
 @dataclass(frozen=True, slots=True)

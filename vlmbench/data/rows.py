@@ -183,7 +183,7 @@ class Row:
             raise self.error(field, "the field is missing", f"the row has: {named_columns(field, self.values)}")
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise self.error(field, f"{_NAMES[kind]} was expected, not {value!r:.40}")
-        if isinstance(value, str):
+        if isinstance(value, str) and not value.isascii():
             self._check_encodable(field, value)
         return value
 

@@ -34,8 +34,8 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -141,7 +141,7 @@ class RunStore:
 
             remote = RemoteRun(folder)
             folder = remote.local
-        with _disk(folder):
+        with _Disk(folder):
             folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o644)
         try:
@@ -168,7 +168,7 @@ class RunStore:
     def _take_over(self) -> None:
         """Check what lies in the folder, load its answers, and start the log."""
         refuse_special(self.folder)
-        with _disk(self.folder):
+        with _Disk(self.folder):
             before = reopening.manifest_of(self.folder)
             if before is not None:
                 _check_same_run(self.folder, before, self.manifest)
@@ -195,7 +195,7 @@ class RunStore:
         if response.finish != "error":
             self.answers[key] = response
         line = kept_answers.line(key, response)
-        with _disk(self.folder):
+        with _Disk(self.folder):
             if os.write(self._log, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -204,14 +204,14 @@ class RunStore:
         assert self._log is not None, "extend after close"
         self.answers.update((key, response) for key, response in answers.items() if response.finish != "error")
         content = b"".join(lines)
-        with _disk(self.folder):
+        with _Disk(self.folder):
             if os.write(self._log, content) != len(content):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def sync(self) -> None:
         """Make what was appended survive a power cut, in a second at the latest (group_commit.py)."""
         assert self._commit is not None, "sync after close"
-        with _disk(self.folder):
+        with _Disk(self.folder):
             self._commit.ask()
         if self._remote is not None:
             self._remote.appended()
@@ -228,7 +228,7 @@ class RunStore:
         `write_records` writes the records to a path (record_columns.writer).
         `decorate` is called with the folder when all that is safe, for what reports only look nicer with.
         """
-        with _disk(self.folder):
+        with _Disk(self.folder):
             self.manifest["finished"] = None
             if self._finished:  # new records under the old scores must not be read as one run
                 self.write_json(MANIFEST, {**self.manifest, "rescoring": True})
@@ -311,18 +311,29 @@ def refuse_unwritable(folder: Path) -> None:
     place = folder
     while not place.exists() and place != place.parent:
         place = place.parent
-    with _disk(folder):
+    with _Disk(folder):
         Path(tempfile.mkdtemp(prefix=".vlmbench-", dir=place)).rmdir()
 
 
-@contextmanager
-def _disk(folder: Path) -> Iterator[None]:
-    """Turn what the disk refuses into a StoreError that says the hint; what was written before stays."""
-    try:
-        yield
-    except OSError as error:
+class _Disk:
+    """Turn what the disk refuses into a StoreError that says the hint; what was written before stays.
+
+    A class, as it is entered for every answer: a generator's context takes three times as long.
+    """
+
+    __slots__ = ("folder",)
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if not isinstance(error, OSError):
+            return
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             hint = "free some space, then run the same command again: it resumes from the last answer"
         else:
             hint = "name an --output that can be written"
-        raise StoreError(f"cannot write: {error.strerror or error}", where=str(folder), hint=hint) from None
+        raise StoreError(f"cannot write: {error.strerror or error}", where=str(self.folder), hint=hint) from None
