@@ -82,8 +82,7 @@ class HfEngine:
         `batch`: most rows of a plain batch, and most answers that are decoded together; `cache_memory`: most bytes of
         the latter's keys and values, 0 for what suits the device. `exact` asks answers with a margin under `fragile`
         again one by one; `fragile` None: four times what the trials found, at least 1e-4. `linear`: `mkl`, `onednn` or
-        `auto`, which library computes Linear layers. `compile`: `decode` for compiled steps of
-        decoding behind a shared prefix.
+        `auto`, which library computes Linear layers. `compile`: `decode` for compiled steps behind a shared prefix.
 
         Raises UsageError, and ModelError where oneDNN cannot be had.
         """
@@ -118,8 +117,8 @@ class HfEngine:
         """The kind to work as, and what the tables say of it."""
         if self._broken:
             return "batched", f"refused: {self._broken}"
-        alone = self.linear.trial
-        found = choose(self.system.model, self.system, self.plain, self.system.prompts, self.pack_tokens, alone)
+        system = self.system
+        found = choose(system.model, system, self.plain, system.prompts, self.pack_tokens, self.linear.trial)
         if found.way is not None:
             self.shared, self._difference = found.way, found.difference
             return "shared", found.told
