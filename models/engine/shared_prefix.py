@@ -38,17 +38,7 @@ from .decoding import (
     visual_tokens,
 )
 from .lanes.columns import column_bytes, crop, lengths
-from .lanes.packed_row import PackedRow
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """The cached tokens that prompts have in common."""
-
-    columns: int
-    """Their number."""
-    shift: int = 0
-    """What to add to a later token's place in its prompt to get its position."""
+from .lanes.packed_row import PackedRow, Prefix
 
 
 class PackedEngine(ABC):

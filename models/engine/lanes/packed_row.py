@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -12,15 +13,40 @@ from ...parts import host
 from .. import packing
 from ..decoding import Best, Draft, Observer, choose
 
-if TYPE_CHECKING:
-    from ..shared_prefix import PackedEngine, Prefix
+
+@dataclass(frozen=True)
+class Prefix:
+    """The cached tokens that prompts have in common."""
+
+    columns: int
+    """Their number."""
+    shift: int = 0
+    """What to add to a later token's place in its prompt to get its position."""
+
+
+class RowEngine(Protocol):
+    """What runs a row."""
+
+    lm: Any
+    """The transformers model whose attention the masks are for."""
+
+    def _embed(self, ids: Sequence[int], features: Any) -> Tensor:
+        """Tokens as the model takes them."""
+
+    def _settings(
+        self, prefixes: Sequence[Prefix], visible: Tensor | None, places: Tensor, positions: Tensor, dtype: torch.dtype
+    ) -> dict[str, Any]:
+        """What the model takes beside tokens and cache."""
+
+    def run(self, row: Tensor, cache: Any, positions_to_keep: Tensor, **settings: Any) -> Tensor:
+        """Run a row behind the cache: logits at `positions_to_keep`."""
 
 
 class PackedRow:
     """One packed row behind a prefix: the suffixes run once, then the answers are generated token by token."""
 
     def __init__(
-        self, engine: PackedEngine, cache: Any, prefix: Prefix, suffixes: Sequence[Tensor], head: Tensor | None = None
+        self, engine: RowEngine, cache: Any, prefix: Prefix, suffixes: Sequence[Tensor], head: Tensor | None = None
     ) -> None:
         """`head`: the prefix's own tokens, (prefix, ...), where they are not in the cache but run with the suffixes."""
         self.engine, self.cache, self.prefix, self.head = engine, cache, prefix, head
