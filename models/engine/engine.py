@@ -19,11 +19,11 @@ from vlmbench.base.errors import ImageError, ModelError, UnknownNameError, Usage
 from vlmbench.base.samples import Request, Response
 from vlmbench.data.images import decoding as images
 
+from ..network.finite import bad_weight
 from ..parts.kernels import activation
 from ..parts.kernels import attention as matmul_attention
 from ..parts.protocols import System
 from .decoding import Job, Observer, Outcome, no_observer
-from .finite import bad_weight
 from .group_images import GroupFeatures, Prepared, describe, pixels_held, prepare, turns_of
 from .linear_choice import LinearChoice
 from .margin_scale import LogitRecorder, fixed_jobs, largest_difference, test_features

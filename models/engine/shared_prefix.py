@@ -38,7 +38,7 @@ from .decoding import (
     visual_tokens,
 )
 from .lanes.columns import column_bytes, crop, lengths
-from .lanes.packed_row import PackedRow, Prefix
+from .packed_row import PackedRow, Prefix
 
 
 class PackedEngine(ABC):

@@ -24,11 +24,11 @@ from vlmbench.parsing.thinking import apart
 
 from ..engine.decoding import Job, Observer, Outcome, no_observer
 from ..engine.engine import RequestObserver, can_pack, failure, is_greedy, order, respond
-from ..engine.finite import bad_weight
 from ..engine.group_images import describe
 from ..engine.linear_choice import LinearChoice
 from ..engine.memory import halving, peak_bytes
 from ..engine.together import AUTO, Together, Work, bounds_of, check_compile, rows_of_setting
+from ..network.finite import bad_weight
 from ..parts.kernels import activation
 from .batch_check import batch_check
 from .batching import BatchQueue, BatchSize, rows_of

@@ -1,9 +1,8 @@
 """What lanes need of a network: a lane is a packed row of tokens with keys and values of its own.
 
-- packed_row: one lane's row of suffixes behind a prefix, and the answers that grow in it.
 - columns: how many columns a cache holds. cache: a transformers cache whose layers are written in place.
 - attention: the rows of several lanes in one forward, each attending to its own lane.
 - static: the same with all lanes in one row of a fixed shape, as one compiled program.
 
-Nothing here knows prompts or images: those are the engine's.
+Nothing here knows prompts, answers or images: those are the engine's.
 """

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ...engine.decoding import AnswerDecoder, Job, PromptRow, prefix_length, prompt_rows
-from ...engine.lanes.packed_row import Prefix
+from ...engine.packed_row import Prefix
 from ...engine.shared_prefix import PackedEngine
 from ...parts import host
 from .masks import masks

@@ -22,7 +22,7 @@ from vlmbench.data.images.decoding import decode
 from vlmbench.models.engine import engine as engine_module
 from vlmbench.models.engine.decoding import check_scores, greedy
 from vlmbench.models.engine.engine import Engine
-from vlmbench.models.engine.finite import bad_weight
+from vlmbench.models.network.finite import bad_weight
 
 SYSTEMS: dict[str, Callable[[Path], Any]] = {
     "tinyllava": lambda folder: tiny.build(folder, tiny.config()),

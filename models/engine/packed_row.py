@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ...parts import host
-from .. import packing
-from ..decoding import Best, Draft, Observer, choose
+from ..parts import host
+from . import packing
+from .decoding import Best, Draft, Observer, choose
 
 
 @dataclass(frozen=True)
