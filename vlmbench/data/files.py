@@ -26,7 +26,7 @@ from vlmbench.base.samples import ImageRef, Sample
 from vlmbench.base.task import DataFile, DataSource, Task
 from vlmbench.data import notes
 from vlmbench.data.hub import Hub, HubTable
-from vlmbench.data.reading import IMAGE_BYTES, check_ordinary, is_dir, is_file, leaves, reaching, read_whole, reason
+from vlmbench.data.reading import IMAGE_BYTES, Reaching, check_ordinary, is_dir, is_file, leaves, read_whole, reason
 from vlmbench.data.rows import Row, named_columns, unique
 
 __all__ = [
@@ -386,7 +386,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> list[Row]:
 
 def read_bytes_head(path: Path) -> None:
     """Raise DataError when a file cannot be opened at all."""
-    with reaching(path):
+    with Reaching(path):
         if not is_remote(path):
             check_ordinary(path)
         with path.open("rb"):

@@ -175,6 +175,8 @@ class Row:
 
     def _typed(self, field: str, kind: type, default: Any) -> Any:
         value = self.values.get(field)
+        if type(value) is kind and (kind is not str or value.isascii()):  # nearly all there are
+            return value
         if value is None:
             if default is not NEEDED:
                 return default
@@ -183,7 +185,7 @@ class Row:
             raise self.error(field, "the field is missing", f"the row has: {named_columns(field, self.values)}")
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise self.error(field, f"{_NAMES[kind]} was expected, not {value!r:.40}")
-        if isinstance(value, str) and not value.isascii():
+        if isinstance(value, str):
             self._check_encodable(field, value)
         return value
 
