@@ -174,7 +174,7 @@ class Row:
         return text
 
     def _typed(self, field: str, kind: type, default: Any) -> Any:
-        value = self.values.get(field)
+        value: Any = self.values.get(field)
         if type(value) is kind and (kind is not str or value.isascii()):  # nearly all there are
             return value
         if value is None:
