@@ -174,8 +174,9 @@ class Row:
         return text
 
     def _typed(self, field: str, kind: type, default: Any) -> Any:
-        value: Any = self.values.get(field)
-        if type(value) is kind and (kind is not str or value.isascii()):  # nearly all there are
+        value = self.values.get(field)
+        found: type = type(value)
+        if found is kind and (kind is not str or value.isascii()):  # nearly all there are
             return value
         if value is None:
             if default is not NEEDED:
