@@ -175,15 +175,14 @@ class Row:
 
     def _typed(self, field: str, kind: type, default: Any) -> Any:
         value = self.values.get(field)
-        found: type = type(value)
-        if found is kind and (kind is not str or value.isascii()):  # nearly all there are
-            return value
         if value is None:
             if default is not NEEDED:
                 return default
             if field in self.values:
                 raise self.error(field, "the field is null", f"{_NAMES[kind]} is needed in every row")
             raise self.error(field, "the field is missing", f"the row has: {named_columns(field, self.values)}")
+        if type(value) is kind and (kind is not str or value.isascii()):  # nearly all there are
+            return value
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise self.error(field, f"{_NAMES[kind]} was expected, not {value!r:.40}")
         if isinstance(value, str):
