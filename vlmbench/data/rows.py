@@ -181,11 +181,9 @@ class Row:
             if field in self.values:
                 raise self.error(field, "the field is null", f"{_NAMES[kind]} is needed in every row")
             raise self.error(field, "the field is missing", f"the row has: {named_columns(field, self.values)}")
-        if type(value) is kind and (kind is not str or value.isascii()):  # nearly all there are
-            return value
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise self.error(field, f"{_NAMES[kind]} was expected, not {value!r:.40}")
-        if isinstance(value, str):
+        if isinstance(value, str) and not value.isascii():
             self._check_encodable(field, value)
         return value
 
