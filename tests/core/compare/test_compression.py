@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from vlmbench.base.errors import UsageError
+from vlmbench.base.errors import ModelError, UsageError
 from vlmbench.cli.main import main
 from vlmbench.compare.compression import fronts, study
 from vlmbench.compare.compression.study import Plan
@@ -77,7 +77,36 @@ def test_cells_are_runs_and_the_same_command_resumes(
     assert whole["tasks"]["gqa"]["difference"] is None
     assert pruned["tasks"]["gqa"]["low"] <= pruned["tasks"]["gqa"]["difference"] <= pruned["tasks"]["gqa"]["high"]
     assert json.loads((Path(pruned["run"]) / "run.json").read_text("utf-8"))["model"]["facts"]["parameters"] < 2459712
-    monkeypatch.setattr(study, "_measured", None)  # nothing is measured again
+    measured, again = study._measured, []
+
+    def counted(plan: Plan, form: study.Form, *more: Any) -> dict[str, Any]:
+        again.append(form.name)
+        return measured(plan, form, *more)
+
+    monkeypatch.setattr(study, "_measured", counted)
     assert main(words) == 0
-    assert json.loads(capsys.readouterr().out) == found
+    told = capsys.readouterr()
+    assert json.loads(told.out) == found
+    assert again == ["pruned-language_model.heads-0.25-int4"], "what is there is not measured again, what failed is"
+    assert "pruned-language_model.heads-0.25-int4 failed before, and is tried again: " in told.err
     assert {path.name for path in tmp_path.iterdir()} >= {"study.json", "study.md", "study.csv", "index.html"}
+
+
+def test_a_form_that_failed_is_measured_when_its_cause_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first cell is measured once; the second fails, and is measured by the same call later."""
+    asked: list[str] = []
+    missing = True
+
+    def measured(_: Plan, form: study.Form, *__: Any) -> dict[str, Any]:
+        asked.append(form.name)
+        if missing and form.format == "int8":
+            raise ModelError("no kernel for int8", where=form.model)
+        return {"bytes": 1, "flops": 1, "latency": 1.0, "per_token": 1.0, "tasks": {}}
+
+    monkeypatch.setattr(study, "_measured", measured)
+    plan = Plan("tinyllava", "pope", formats=["float32", "int8"])
+    assert [one["reason"] for one in study.run(plan, tmp_path)["cells"]] == ["", "no kernel for int8"]
+    missing = False
+    assert [one["reason"] for one in study.run(plan, tmp_path)["cells"]] == ["", ""]
+    assert [one["reason"] for one in study.run(plan, tmp_path)["cells"]] == ["", ""]
+    assert asked == ["whole-float32", "whole-int8", "whole-int8"]

@@ -25,7 +25,7 @@ SHOWN = 8
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """From where, to where, in which format, and what the checkpoint needs beside."""
     add = parser.add_argument
-    add("source", type=Path, metavar="SRC", help="a .pth, or a checkpoint's folder in any formatatatat")
+    add("source", type=Path, metavar="SRC", help="a .pth, or a checkpoint's folder in any format")
     add("target", type=Path, metavar="DST", help="folder to write; a .pth to write only that")
     add("--to", default="", metavar="FORM", help="format to write (default: official to ours, ours to official)")
     add("--system", default="", choices=SYSTEMS, help="the system: an error if it is another one")

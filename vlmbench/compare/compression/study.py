@@ -79,9 +79,9 @@ class Form:
 
 
 def run(plan: Plan, output: Path) -> dict[str, Any]:
-    """Run all cells that are not there yet; write and return the study. The same call resumes.
+    """Run all cells that are not there yet; write and return the study. The same call resumes and retries failures.
 
-    A form that is not possible keeps its reason in the place of its numbers. Raises VlmbenchError where the model as it
+    A form that is not possible has its reason in the place of its numbers. Raises VlmbenchError where the model as it
     is cannot be run, or pruning is not possible.
     """
     (output / "cells").mkdir(parents=True, exist_ok=True)
@@ -121,11 +121,13 @@ def _plain(ratio: str) -> str:
 
 
 def _cell(plan: Plan, form: Form, output: Path, base: str) -> dict[str, Any]:
-    """A cell's numbers, from its file or measured."""
+    """A cell's numbers, from its file or measured; one that failed is tried again, since its cause may be gone."""
     file = output / "cells" / f"{form.name}.json"
     asked = {**asdict(form), "tasks": plan.tasks, "limit": plan.limit, "data": plan.data}
     if file.is_file() and (told := json.loads(file.read_text("utf-8")))["asked"] == asked:
-        return dict(told)
+        if not told["reason"]:
+            return dict(told)
+        terminal.note(f"{form.name} failed before, and is tried again: {told['reason']}")
     cell: dict[str, Any] = {"name": form.name, "asked": asked, "run": str(output / "runs" / form.name), "reason": ""}
     cell |= {"bytes": None, "flops": None, "latency": None, "per_token": None, "tasks": {}}
     try:
