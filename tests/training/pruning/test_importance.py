@@ -57,6 +57,8 @@ def test_wanda_keeps_what_size_alone_would_not() -> None:
 def test_each_row_keeps_as_many_and_ties_go_by_order() -> None:
     scores = rows([1.0, 1.0, 1.0, 1.0], [0.0, 9.0, 8.0, 7.0])
     assert importance.keep_mask(scores, 0.25).tolist() == [[True, True, True, False], [False, True, True, True]]
+    larger = rows([1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0])
+    assert importance.keep_mask(larger, 0.5).tolist() == [[False, False, True, True]] * 2
 
 
 def test_two_of_four_and_what_is_left_over() -> None:
@@ -68,3 +70,4 @@ def test_two_of_four_and_what_is_left_over() -> None:
 def test_the_best_are_kept_in_their_order() -> None:
     assert choose.best([0.5, 2.0, 0.1, 2.0, 1.0], 3) == (1, 3, 4)
     assert choose.best([1.0, 1.0, 1.0], 2) == (0, 1)
+    assert choose.best([1.0, 2.0, 3.0], 2) == (1, 2)
