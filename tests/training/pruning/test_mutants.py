@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.models import tiny
+from tests.models import tiny, tiny_minigpt
 from tests.training.pruning import test_importance as by_hand
 from tests.training.pruning import test_prune as models
 from vlmbench.base.samples import Conversation
@@ -88,7 +88,7 @@ PATTERN, ORDER = (
 LAYERS: Check = models.test_the_layer_that_changes_least_is_taken_out
 HEADS: Check = models.test_the_head_that_the_loss_needs_is_kept
 SIGLIP, GROUPED = partial(same_numbers, kind="siglip"), partial(same_numbers, kind="grouped")
-MINIGPT = partial(same_numbers, kind=next(iter(models.tiny_minigpt.KINDS)))
+MINIGPT = partial(same_numbers, kind=next(iter(tiny_minigpt.KINDS)))
 
 Real = Callable[..., Any]
 
