@@ -38,6 +38,8 @@ def write(source: Checkpoint, target: Path) -> tuple[Path, ...]:
     if lost := reshaping.key_biases(source.tensors):
         message = f"{len(lost)} biases of keys are not zero, and the official tower has none: {some(lost)}"
         raise ModelError(message, hint="keep it in our own format")
+    if pruned := _other_head_widths(source.config):
+        raise ModelError(pruned, hint="a model with fewer heads is kept in our own format")
     config = source.config
     official = {**_buffers(config), **ours_to_official(source.tensors, config)}
     keys = _keys(source, official)
@@ -54,6 +56,16 @@ def write(source: Checkpoint, target: Path) -> tuple[Path, ...]:
         return _write_folder(source, official, keys, target)
     except OSError as error:
         raise ModelError(f"cannot be written: {error}", where=str(target), hint="give a writable place") from None
+
+
+def _other_head_widths(config: Mapping[str, Any]) -> str:
+    """Where heads were taken out: the official code, which takes a head's width from the others, cannot build that."""
+    for part in ("vision_config", "text_config"):
+        told = config[part]
+        width, hidden, heads = (told.get(name) for name in ("head_dim", "hidden_size", "num_attention_heads"))
+        if width and width * heads != hidden:
+            return f"{part} has {heads} heads of {width} in {hidden} numbers, and the official code needs all of them"
+    return ""
 
 
 def _keys(source: Checkpoint, official: Mapping[str, Tensor]) -> dict[str, list[str]]:

@@ -21,6 +21,7 @@ from tests.models.tiny import picture
 from vlmbench.base.errors import ModelError
 from vlmbench.base.model import Model
 from vlmbench.base.samples import Generation, ImageRef, Request
+from vlmbench.base.trainable import Kept
 from vlmbench.models.checkpoints import folder as checkpoints
 from vlmbench.models.checkpoints import native as own
 from vlmbench.models.checkpoints.checkpoint import SourceFiles
@@ -287,6 +288,21 @@ def test_a_tower_with_biases_of_keys_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="biases of keys are not zero"):
         back(tmp_path / "ours", tmp_path / "back")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ours", "words"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_with_fewer_heads_is_refused_and_with_fewer_neurons_comes_back(kind: str, tmp_path: Path) -> None:
+    to_ours(make(tmp_path / "official", kind), tmp_path / "ours")
+    whole = minigpt.restore(kind.split("-")[0], tmp_path / "ours")
+    whole.merge_adapters()
+    blocks = whole.blocks()["language_model"]
+    heads, neurons, layers = range(blocks[0].heads), range(blocks[0].mlp.weight.shape[1]), tuple(range(len(blocks)))
+    for name, rest in (("heads", (heads[:1], neurons)), ("neurons", (heads, neurons[: len(neurons) // 2]))):
+        kept = Kept(layers, tuple(tuple(rest[0]) for _ in layers), tuple(tuple(rest[1]) for _ in layers))
+        whole.pruned({"language_model": kept}).save(tmp_path / name)
+    with pytest.raises(ModelError, match="text_config has 1 heads of"):
+        back(tmp_path / "heads", tmp_path / "heads-back")
+    back(tmp_path / "neurons", tmp_path / "neurons-back.pth")
 
 
 def test_a_saved_model_keeps_what_the_official_files_want_back(tmp_path: Path) -> None:
