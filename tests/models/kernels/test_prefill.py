@@ -13,18 +13,24 @@ from tests.models.engine.toy import toy
 from vlmbench.models.network import skip_unused
 
 
+PACKS = {"behind its prefix": 100, "with its prefix": 512}
+"""Tokens of a pack: fewer than the prefix and all questions, and more."""
+
+
+@pytest.mark.parametrize("pack", PACKS)
 @pytest.mark.parametrize("kind", ["phi", "llama"])
-def test_the_last_mlp_of_a_prefix_runs_once(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    groups, system = questions(2, 5), toy(kind)
+def test_the_last_mlp_runs_where_something_is_read(monkeypatch: pytest.MonkeyPatch, kind: str, pack: str) -> None:
+    groups, system, tokens = questions(2, 5), toy(kind), PACKS[pack]
     rows: list[int] = []
     mlp = system.network.language_model.base_model.layers[-1].mlp
     hook = mlp.register_forward_hook(lambda _, inputs, __: rows.append(inputs[0].numel() // inputs[0].shape[-1]))
-    skipping = ask(system, groups)
-    assert rows.count(1) >= 2
+    skipping = ask(system, groups, pack_tokens=tokens)
+    assert max(rows) <= 10, "one place for each question, never whole prompts"
+    assert (rows.count(1) >= 2) == (pack == "behind its prefix")
     rows.clear()
     hook.remove()
     monkeypatch.setattr(skip_unused, "last_mlp", lambda *_: nullcontext())
-    whole = ask(toy(kind), groups)
+    whole = ask(toy(kind), groups, pack_tokens=tokens)
     assert skipping.texts == whole.texts
     for name, steps in whole.logits.items():
         assert all(map(torch.equal, skipping.logits[name], steps))
