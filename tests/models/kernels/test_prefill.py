@@ -12,9 +12,8 @@ from tests.models.engine.test_engine import ask, questions
 from tests.models.engine.toy import toy
 from vlmbench.models.network import skip_unused
 
-
-PACKS = {"behind its prefix": 100, "with its prefix": 512}
-"""Tokens of a pack: fewer than the prefix and all questions, and more."""
+PACKS = {"behind its prefix": 150, "with its prefix": 512}
+"""Tokens of a pack: all questions, and the prefix too. Fewer rows at a time would be rounded otherwise."""
 
 
 @pytest.mark.parametrize("pack", PACKS)
