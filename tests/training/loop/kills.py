@@ -1,6 +1,6 @@
 """Kills trainings at calls that change the disk, and resumes: `python -m tests.training.loop.kills 60 [RECIPE ...]`.
 
-For each of the four systems' toy recipes: one training that runs through, and others that are killed (kill -9) at a
+For each of the four systems' toy recipes, and for pruning one: one training that runs through, and others that are killed (kill -9) at a
 rename, an fsync, an unlink, an open, or in the middle of a write; the same command again, killed again, and so on to
 the end. Weights and losses must be those of the one that ran through. Prints a line for each recipe.
 """
@@ -27,7 +27,7 @@ from tests.training.test_twins import losses
 from tests.training.toy import ready
 from vlmbench.training.loop import loop, metrics_log
 
-RECIPES = ("tinyllava-share-paper", "minigpt4-code", "minigptv2-code", "tinygptv-paper")
+RECIPES = ("tinyllava-share-paper", "minigpt4-code", "minigptv2-code", "tinygptv-paper", "prune")
 WARM = (
     "vlmbench.cli.verbs.train",
     "vlmbench.training.loop.loop",
