@@ -1,8 +1,8 @@
 """Kills trainings at calls that change the disk, and resumes: `python -m tests.training.loop.kills 60 [RECIPE ...]`.
 
-For each of the four systems' toy recipes, and for pruning one: one training that runs through, and others that are
+For each of the four systems' toy recipes, and for pruning: one training that runs through, and others that are
 killed (kill -9) at a rename, an fsync, an unlink, an open, or in the middle of a write; the same command again, killed
-again, and so on to the end. Weights and losses must be those of the one that ran through. Prints a line for each recipe.
+again, and so on to the end. Weights and losses must be those of the one that ran through. Prints a line for each.
 """
 
 from __future__ import annotations
