@@ -69,21 +69,18 @@ def without_arguments(test: Callable[[], None]) -> Check:
     return lambda _: test()
 
 
-GATE, SUM = (
-    without_arguments(by_hand.test_taylor_is_the_derivative_by_a_gate),
-    without_arguments(by_hand.test_taylor_sums_before_it_takes_the_absolute_value),
-)
-NORM, COSINE = (
-    without_arguments(by_hand.test_magnitude_is_the_norm_of_a_groups_weights),
-    without_arguments(by_hand.test_influence_is_one_minus_the_cosine),
-)
-WANDA, ROWS = (
-    without_arguments(by_hand.test_wanda_keeps_what_size_alone_would_not),
-    without_arguments(by_hand.test_each_row_keeps_as_many_and_ties_go_by_order),
-)
-PATTERN, ORDER = (
-    without_arguments(by_hand.test_two_of_four_and_what_is_left_over),
-    without_arguments(by_hand.test_the_best_are_kept_in_their_order),
+GATE, SUM, NORM, COSINE, WANDA, ROWS, PATTERN, ORDER = map(
+    without_arguments,
+    (
+        by_hand.test_taylor_is_the_derivative_by_a_gate,
+        by_hand.test_taylor_sums_before_it_takes_the_absolute_value,
+        by_hand.test_magnitude_is_the_norm_of_a_groups_weights,
+        by_hand.test_influence_is_one_minus_the_cosine,
+        by_hand.test_wanda_keeps_what_size_alone_would_not,
+        by_hand.test_each_row_keeps_as_many_and_ties_go_by_order,
+        by_hand.test_two_of_four_and_what_is_left_over,
+        by_hand.test_the_best_are_kept_in_their_order,
+    ),
 )
 LAYERS: Check = models.test_the_layer_that_changes_least_is_taken_out
 HEADS: Check = models.test_the_head_that_the_loss_needs_is_kept
